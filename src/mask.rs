@@ -1,0 +1,278 @@
+//! Masks of one class: soft ones (a probability for each pixel) and hard ones (a bit for
+//! each pixel). Hard masks are packed 64 pixels to a word, so counting is popcounts.
+
+use crate::frame::FrameSize;
+
+/// The probability of one class at each pixel, `u8`: 0 is impossible, 255 is certain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SoftMask {
+    size: FrameSize,
+    values: Vec<u8>,
+}
+
+impl SoftMask {
+    /// # Panics
+    /// When `values` is not `width · height` long.
+    pub fn new(size: FrameSize, values: Vec<u8>) -> Self {
+        assert_eq!(values.len(), size.pixels(), "a mask of {size}");
+        Self { size, values }
+    }
+
+    pub fn filled(size: FrameSize, value: u8) -> Self {
+        Self { size, values: vec![value; size.pixels()] }
+    }
+
+    pub fn size(&self) -> FrameSize {
+        self.size
+    }
+
+    /// `height × width` values, rows from the top.
+    pub fn values(&self) -> &[u8] {
+        &self.values
+    }
+
+    pub fn values_mut(&mut self) -> &mut [u8] {
+        &mut self.values
+    }
+
+    pub fn into_values(self) -> Vec<u8> {
+        self.values
+    }
+
+    /// Set where the value is at least `level`.
+    pub fn at_least(&self, level: u8) -> Mask {
+        Mask::from_fn_rows(self.size, |y, row| {
+            let values = &self.values[y * self.size.width()..][..self.size.width()];
+            for (word, chunk) in row.iter_mut().zip(values.chunks(64)) {
+                *word = pack(chunk, |value| value >= level);
+            }
+        })
+    }
+
+    /// Set where the probability is at least `threshold`, in [0, 1].
+    pub fn threshold(&self, threshold: f32) -> Mask {
+        self.at_least(level_of(threshold))
+    }
+}
+
+/// The smallest 8-bit probability that is at least `threshold`. A threshold of 0 would set
+/// every pixel, so 1 is the least.
+pub fn level_of(threshold: f32) -> u8 {
+    (threshold.clamp(0.0, 1.0) * 255.0).ceil().clamp(1.0, 255.0) as u8
+}
+
+/// A hard mask of one class: one bit a pixel, rows padded to whole 64-bit words. The
+/// padding bits are always 0.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Mask {
+    size: FrameSize,
+    words: Vec<u64>,
+}
+
+impl Mask {
+    pub fn empty(size: FrameSize) -> Self {
+        Self { size, words: vec![0; size.height() * words_per_row(size)] }
+    }
+
+    pub fn full(size: FrameSize) -> Self {
+        Self::from_fn_rows(size, |_, row| {
+            row.fill(u64::MAX);
+            trim(row, size.width());
+        })
+    }
+
+    /// Set where a byte is not 0.
+    ///
+    /// # Panics
+    /// When `bytes` is not `width · height` long.
+    pub fn from_bytes(size: FrameSize, bytes: &[u8]) -> Self {
+        assert_eq!(bytes.len(), size.pixels(), "a mask of {size}");
+        Self::from_fn_rows(size, |y, row| {
+            let bytes = &bytes[y * size.width()..][..size.width()];
+            for (word, chunk) in row.iter_mut().zip(bytes.chunks(64)) {
+                *word = pack(chunk, |byte| byte != 0);
+            }
+        })
+    }
+
+    /// Set where `is_set(x, y)`.
+    pub fn from_fn(size: FrameSize, mut is_set: impl FnMut(usize, usize) -> bool) -> Self {
+        Self::from_fn_rows(size, |y, row| {
+            for x in 0..size.width() {
+                row[x / 64] |= u64::from(is_set(x, y)) << (x % 64);
+            }
+        })
+    }
+
+    /// From whole rows of words; `fill` gets each row zeroed and must leave its padding 0.
+    pub fn from_fn_rows(size: FrameSize, mut fill: impl FnMut(usize, &mut [u64])) -> Self {
+        let mut mask = Self::empty(size);
+        for (y, row) in mask.words.chunks_exact_mut(words_per_row(size)).enumerate() {
+            fill(y, row);
+            debug_assert!(row.last().is_none_or(|last| last & !last_word_bits(size.width()) == 0));
+        }
+        mask
+    }
+
+    pub fn size(&self) -> FrameSize {
+        self.size
+    }
+
+    /// `height × ceil(width / 64)` words; bit `x % 64` of word `x / 64` is pixel x.
+    pub fn words(&self) -> &[u64] {
+        &self.words
+    }
+
+    /// The words of row `y`.
+    pub fn row(&self, y: usize) -> &[u64] {
+        let stride = words_per_row(self.size);
+        &self.words[y * stride..][..stride]
+    }
+
+    /// Whether the pixel is set; outside the picture nothing is.
+    pub fn get(&self, x: usize, y: usize) -> bool {
+        x < self.size.width() && y < self.size.height() && self.row(y)[x / 64] >> (x % 64) & 1 == 1
+    }
+
+    /// How many pixels are set.
+    pub fn count(&self) -> u64 {
+        self.words.iter().map(|word| u64::from(word.count_ones())).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.words.iter().all(|&word| word == 0)
+    }
+
+    /// `|self ∩ other|`. Both masks must have the same size, here and below.
+    pub fn intersection_count(&self, other: &Self) -> u64 {
+        self.count_with(other, |a, b| a & b)
+    }
+
+    /// `|self ∪ other|`
+    pub fn union_count(&self, other: &Self) -> u64 {
+        self.count_with(other, |a, b| a | b)
+    }
+
+    /// Counts the bits of `combine` over the pairs of words.
+    pub fn count_with(&self, other: &Self, combine: impl Fn(u64, u64) -> u64) -> u64 {
+        assert_eq!(self.size, other.size, "masks of one size");
+        self.words.iter().zip(&other.words).map(|(&a, &b)| u64::from(combine(a, b).count_ones())).sum()
+    }
+
+    pub fn and(&self, other: &Self) -> Self {
+        self.combine(other, |a, b| a & b)
+    }
+
+    pub fn or(&self, other: &Self) -> Self {
+        self.combine(other, |a, b| a | b)
+    }
+
+    pub fn xor(&self, other: &Self) -> Self {
+        self.combine(other, |a, b| a ^ b)
+    }
+
+    /// Set in `self` and not in `other`.
+    pub fn and_not(&self, other: &Self) -> Self {
+        self.combine(other, |a, b| a & !b)
+    }
+
+    /// `combine` must give 0 for (0, 0), so that the padding stays 0.
+    fn combine(&self, other: &Self, combine: impl Fn(u64, u64) -> u64) -> Self {
+        assert_eq!(self.size, other.size, "masks of one size");
+        let words = self.words.iter().zip(&other.words).map(|(&a, &b)| combine(a, b)).collect();
+        Self { size: self.size, words }
+    }
+
+    /// One byte a pixel, `height × width`: `set` where the bit is set, 0 elsewhere.
+    pub fn to_bytes(&self, set: u8) -> Vec<u8> {
+        let mut bytes = vec![0; self.size.pixels()];
+        for (y, row) in bytes.chunks_exact_mut(self.size.width()).enumerate() {
+            for (chunk, &word) in row.chunks_mut(64).zip(self.row(y)) {
+                for (bit, byte) in chunk.iter_mut().enumerate() {
+                    *byte = set * (word >> bit & 1) as u8;
+                }
+            }
+        }
+        bytes
+    }
+}
+
+pub const fn words_per_row(size: FrameSize) -> usize {
+    size.width().div_ceil(64)
+}
+
+/// The bits of a row's last word that are pixels.
+pub const fn last_word_bits(width: usize) -> u64 {
+    match width % 64 {
+        0 => u64::MAX,
+        bits => (1 << bits) - 1,
+    }
+}
+
+fn trim(row: &mut [u64], width: usize) {
+    if let Some(last) = row.last_mut() {
+        *last &= last_word_bits(width);
+    }
+}
+
+/// The first value is bit 0.
+fn pack(values: &[u8], is_set: impl Fn(u8) -> bool) -> u64 {
+    values.iter().rev().fold(0, |word, &value| word << 1 | u64::from(is_set(value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn bytes_of(size: FrameSize) -> impl Strategy<Value = Vec<u8>> {
+        proptest::collection::vec(any::<u8>(), size.pixels())
+    }
+
+    fn any_pair() -> impl Strategy<Value = (FrameSize, Vec<u8>, Vec<u8>)> {
+        (1u32..140, 1u32..5).prop_flat_map(|(width, height)| {
+            let size = FrameSize::new(width, height).unwrap();
+            (Just(size), bytes_of(size), bytes_of(size))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn counts_equal_the_plain_loops((size, a, b) in any_pair(), level in 1u8..) {
+            let (soft_a, soft_b) = (SoftMask::new(size, a.clone()), SoftMask::new(size, b.clone()));
+            let (mask_a, mask_b) = (soft_a.at_least(level), soft_b.at_least(level));
+            let count = |pair: &dyn Fn(bool, bool) -> bool| {
+                a.iter().zip(&b).filter(|&(&a, &b)| pair(a >= level, b >= level)).count() as u64
+            };
+            prop_assert_eq!(mask_a.count(), count(&|a, _| a));
+            prop_assert_eq!(mask_a.intersection_count(&mask_b), count(&|a, b| a && b));
+            prop_assert_eq!(mask_a.union_count(&mask_b), count(&|a, b| a || b));
+            prop_assert_eq!(mask_a.xor(&mask_b).count(), count(&|a, b| a != b));
+            prop_assert_eq!(mask_a.and_not(&mask_b).count(), count(&|a, b| a && !b));
+        }
+
+        #[test]
+        fn bytes_survive_the_round_trip((size, a, _) in any_pair()) {
+            let mask = Mask::from_bytes(size, &a);
+            let bytes: Vec<u8> = a.iter().map(|&byte| if byte == 0 { 0 } else { 255 }).collect();
+            prop_assert_eq!(&mask.to_bytes(255), &bytes);
+            let same = Mask::from_fn(size, |x, y| a[y * size.width() + x] != 0);
+            prop_assert_eq!(same, mask);
+        }
+    }
+
+    #[test]
+    fn a_full_mask_counts_its_pixels_and_no_padding() {
+        let size = FrameSize::new(65, 3).unwrap();
+        assert_eq!(Mask::full(size).count(), 195);
+        assert!(!Mask::full(size).get(65, 0));
+        assert!(Mask::empty(size).is_empty());
+    }
+
+    #[test]
+    fn a_half_is_the_first_level_above_the_middle() {
+        assert_eq!(level_of(0.5), 128);
+        assert_eq!(level_of(0.0), 1);
+        assert_eq!(level_of(1.0), 255);
+    }
+}

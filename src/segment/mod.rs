@@ -1,0 +1,40 @@
+//! From a picture to what a network says of it.
+//!
+//! A [`Segmenter`] gives logits at the network's own stride; [`probability`] makes masks of
+//! them at any size. Only `torchscript` knows tch.
+
+mod manifest;
+
+use half::f16;
+
+pub use manifest::{Activation, InputSize, Manifest, Upsampling};
+
+use crate::frame::Frame;
+
+/// A network that looks at one picture at a time.
+pub trait Segmenter: Send {
+    fn manifest(&self) -> &Manifest;
+
+    /// One [`Logits`] for each frame, in order. Frames of one call have one size.
+    fn segment(&mut self, frames: &[&Frame]) -> Result<Vec<Logits>, SegmentError>;
+}
+
+/// What a network says of one frame: `classes × height × width` values, class by class, on
+/// its output grid. The grid covers the whole picture, stretched.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logits {
+    pub classes: usize,
+    pub height: usize,
+    pub width: usize,
+    pub values: Vec<f16>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SegmentError {
+    #[error("{name}: {cause}; {remedy}")]
+    Model { name: String, cause: String, remedy: String },
+    #[error("{model} has no class «{class}»; it has {}", .known.join(", "))]
+    UnknownClass { model: String, class: String, known: Vec<String> },
+    #[error("frame {frame}: the network failed: {cause}; {remedy}")]
+    Inference { frame: crate::frame::FrameIndex, cause: String, remedy: String },
+}
