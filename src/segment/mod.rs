@@ -3,11 +3,15 @@
 //! A [`Segmenter`] gives logits at the network's own stride; [`probability`] makes masks of
 //! them at any size. Only `torchscript` knows tch.
 
+mod classes;
 mod manifest;
+mod probability;
 
 use half::f16;
 
+pub use classes::ClassGroup;
 pub use manifest::{Activation, InputSize, Manifest, Upsampling};
+pub use probability::{class_map, coverage, probabilities};
 
 use crate::frame::Frame;
 
