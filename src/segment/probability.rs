@@ -149,10 +149,14 @@ fn samples(length: usize, points: usize, upsampling: Upsampling) -> Vec<(usize, 
     };
     (0..length)
         .map(|pixel| {
-            let position = position(pixel).clamp(0.0, last as f64);
+            // Beyond the outer points nothing changes, which is a span of its own.
+            let position = position(pixel);
+            if position <= 0.0 {
+                return (0, 0, 0.0);
+            }
             let left = (position as usize).min(last);
-            let right = (left + 1).min(last);
-            (left, right, (position - left as f64) as f32)
+            let right = if position >= last as f64 { left } else { left + 1 };
+            (left, right, (position - left as f64).min(1.0) as f32)
         })
         .collect()
 }
