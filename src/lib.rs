@@ -3,5 +3,7 @@
 
 pub mod frame;
 pub mod mask;
+pub mod pipeline;
 pub mod segment;
+pub mod store;
 pub mod video;
