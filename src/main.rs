@@ -1,1 +1,4 @@
-fn main() {}
+fn main() {
+    let code = steadymask::cli::main();
+    steadymask::cli::leave(code);
+}

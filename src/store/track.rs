@@ -3,7 +3,7 @@
 use std::{
     marker::PhantomData,
     path::{Path, PathBuf},
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -74,9 +74,9 @@ impl<T: Stored> Track<T> {
     }
 
     /// Says that values will come until the guard is dropped.
-    pub fn writing(&self) -> Writing<'_, T> {
+    pub fn writing(self: &Arc<Self>) -> Writing<T> {
         self.state().writers += 1;
-        Writing(self)
+        Writing(self.clone())
     }
 
     /// How many frames the clip has, once [`set_length`](Self::set_length) said so.
@@ -123,9 +123,9 @@ impl<T: Stored> Track<T> {
 }
 
 /// While this lives, readers wait for what is not there yet.
-pub struct Writing<'a, T: Stored>(&'a Track<T>);
+pub struct Writing<T: Stored>(Arc<Track<T>>);
 
-impl<T: Stored> Drop for Writing<'_, T> {
+impl<T: Stored> Drop for Writing<T> {
     fn drop(&mut self) {
         if let Err(error) = self.0.sync() {
             tracing::warn!("{error}");
@@ -150,10 +150,10 @@ mod tests {
         }
     }
 
-    fn track() -> (tempfile::TempDir, Track<u32>) {
+    fn track() -> (tempfile::TempDir, Arc<Track<u32>>) {
         let folder = tempfile::tempdir().unwrap();
         let track = Track::open(&folder.path().join("track")).unwrap();
-        (folder, track)
+        (folder, Arc::new(track))
     }
 
     #[test]
