@@ -6,6 +6,8 @@
 mod classes;
 mod manifest;
 mod probability;
+pub mod torchscript;
+pub mod weights;
 
 use half::f16;
 

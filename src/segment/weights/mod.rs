@@ -1,0 +1,27 @@
+//! Readers of the files that weights come in: PyTorch state dicts and TFLite graphs.
+//!
+//! They read data and run nothing: a file of weights is someone else's, so every offset is
+//! checked against the bytes that are there and a broken file is an error, never a panic.
+
+mod flatbuffer;
+mod pickle;
+pub mod state_dict;
+pub mod tflite;
+
+/// What is wrong with a file of weights, in words that fit after the file's name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(pub String);
+
+impl Malformed {
+    pub(crate) fn new(cause: impl Into<String>) -> Self {
+        Self(cause.into())
+    }
+}
+
+/// Dense values with their shape, the last axis fastest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Values {
+    pub shape: Vec<usize>,
+    pub data: Vec<f32>,
+}
