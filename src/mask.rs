@@ -188,8 +188,10 @@ impl Mask {
         let mut bytes = vec![0; self.size.pixels()];
         for (y, row) in bytes.chunks_exact_mut(self.size.width()).enumerate() {
             for (chunk, &word) in row.chunks_mut(64).zip(self.row(y)) {
-                for (bit, byte) in chunk.iter_mut().enumerate() {
-                    *byte = set * (word >> bit & 1) as u8;
+                for (eight, bits) in chunk.chunks_mut(8).zip(word.to_le_bytes()) {
+                    for (byte, flag) in eight.iter_mut().zip(unpack(bits)) {
+                        *byte = set * flag;
+                    }
                 }
             }
         }
@@ -215,9 +217,23 @@ fn trim(row: &mut [u64], width: usize) {
     }
 }
 
-/// The first value is bit 0.
+/// The first value is bit 0. Comparing into bytes and then gathering eight of them with one
+/// multiplication is many times faster than bit by bit.
 fn pack(values: &[u8], is_set: impl Fn(u8) -> bool) -> u64 {
-    values.iter().rev().fold(0, |word, &value| word << 1 | u64::from(is_set(value)))
+    let mut flags = [0u8; 64];
+    for (flag, &value) in flags.iter_mut().zip(values) {
+        *flag = u8::from(is_set(value));
+    }
+    let (eights, _) = flags.as_chunks::<8>();
+    eights.iter().rev().fold(0, |word, &eight| {
+        word << 8 | u64::from_le_bytes(eight).wrapping_mul(0x0102_0408_1020_4080) >> 56
+    })
+}
+
+/// The inverse: eight bytes, 1 where the bit is set.
+fn unpack(bits: u8) -> [u8; 8] {
+    let lanes = u64::from(bits) * 0x0101_0101_0101_0101 & 0x8040_2010_0804_0201;
+    ((lanes + 0x7f7f_7f7f_7f7f_7f7f) >> 7 & 0x0101_0101_0101_0101).to_le_bytes()
 }
 
 #[cfg(test)]

@@ -1,0 +1,118 @@
+//! Dense displacement vectors on a grid, two 16-bit numbers each, and their compact bytes.
+
+use crate::frame::FrameSize;
+
+use super::FlowError;
+
+/// Bits after the point of a vector's component: a step is 1/32 of a grid pixel, well under
+/// the error of any estimator, and the range is ±1024 px.
+pub(crate) const FRACTION_BITS: u32 = 5;
+const STEPS_PER_PX: f32 = (1 << FRACTION_BITS) as f32;
+
+/// Where each pixel of one frame went in another: `vector(x, y)` is the displacement, in
+/// pixels of this field's own grid, from pixel (x, y) of the one to its place in the other.
+/// The grid covers the whole picture and is usually smaller than it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowField {
+    size: FrameSize,
+    vectors: Vec<[i16; 2]>,
+}
+
+impl FlowField {
+    pub fn zero(size: FrameSize) -> Self {
+        Self { size, vectors: vec![[0; 2]; size.pixels()] }
+    }
+
+    /// From a displacement `[dx, dy]` in grid pixels for each pixel. What is not finite or
+    /// longer than ±1024 px is clamped; such a vector leaves the picture anyway.
+    pub fn from_fn(size: FrameSize, mut vector: impl FnMut(usize, usize) -> [f32; 2]) -> Self {
+        let vectors = (0..size.pixels())
+            .map(|i| vector(i % size.width(), i / size.width()).map(|px| (px * STEPS_PER_PX).round() as i16))
+            .collect();
+        Self { size, vectors }
+    }
+
+    /// # Panics
+    /// When `vectors` is not `width · height` long.
+    pub(crate) fn from_steps(size: FrameSize, vectors: Vec<[i16; 2]>) -> Self {
+        assert_eq!(vectors.len(), size.pixels(), "a flow field of {size}");
+        Self { size, vectors }
+    }
+
+    pub fn size(&self) -> FrameSize {
+        self.size
+    }
+
+    /// The displacement `[dx, dy]` of a pixel, in grid pixels.
+    ///
+    /// # Panics
+    /// When the pixel is outside the grid.
+    pub fn vector(&self, x: usize, y: usize) -> [f32; 2] {
+        self.row(y)[x].map(|steps| f32::from(steps) / STEPS_PER_PX)
+    }
+
+    /// `width` vectors in steps of `1 / 2^FRACTION_BITS` px.
+    pub(crate) fn row(&self, y: usize) -> &[[i16; 2]] {
+        &self.vectors[y * self.size.width()..][..self.size.width()]
+    }
+
+    /// Bytes held in memory.
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.vectors.as_slice())
+    }
+
+    /// The vector at a place in steps, bilinear, in steps; beyond the border the border's.
+    #[inline]
+    pub(crate) fn sample(&self, x: i32, y: i32) -> [i32; 2] {
+        const ONE: i32 = 1 << FRACTION_BITS;
+        let (width, height) = (self.size.width() as i32, self.size.height() as i32);
+        let x = x.clamp(0, (width - 1) << FRACTION_BITS);
+        let y = y.clamp(0, (height - 1) << FRACTION_BITS);
+        let (x0, y0) = (x >> FRACTION_BITS, y >> FRACTION_BITS);
+        let (fx, fy) = (x & (ONE - 1), y & (ONE - 1));
+        // A neighbour past the border has weight 0, so the border itself may stand in.
+        let (x1, y1) = ((x0 + 1).min(width - 1), (y0 + 1).min(height - 1));
+        let at = |x: i32, y: i32| self.vectors[(y * width + x) as usize];
+        let (a, b, c, d) = (at(x0, y0), at(x1, y0), at(x0, y1), at(x1, y1));
+        std::array::from_fn(|i| {
+            let top = i32::from(a[i]) * (ONE - fx) + i32::from(b[i]) * fx;
+            let bottom = i32::from(c[i]) * (ONE - fx) + i32::from(d[i]) * fx;
+            (top * (ONE - fy) + bottom * fy + (ONE * ONE / 2)) >> (2 * FRACTION_BITS)
+        })
+    }
+
+    /// Four planes that a general compressor shrinks well: for dx and then dy, the low bytes
+    /// and the high bytes of the zigzagged difference to the pixel on the left.
+    pub(super) fn write_to(&self, bytes: &mut Vec<u8>) {
+        for axis in 0..2 {
+            let start = bytes.len();
+            bytes.resize(start + 2 * self.vectors.len(), 0);
+            let (low, high) = bytes[start..].split_at_mut(self.vectors.len());
+            let mut last = 0i16;
+            for ((vector, low), high) in self.vectors.iter().zip(low).zip(high) {
+                let delta = vector[axis].wrapping_sub(last);
+                last = vector[axis];
+                [*low, *high] = (((delta << 1) ^ (delta >> 15)) as u16).to_le_bytes();
+            }
+        }
+    }
+
+    /// `bytes` must be exactly what [`Self::write_to`] wrote for this size.
+    pub(super) fn read_from(size: FrameSize, bytes: &[u8]) -> Result<Self, FlowError> {
+        let pixels = size.pixels();
+        if bytes.len() != 4 * pixels {
+            return Err(FlowError::Damaged("its length does not fit its size"));
+        }
+        let mut vectors = vec![[0i16; 2]; pixels];
+        for axis in 0..2 {
+            let (low, high) = bytes[2 * axis * pixels..][..2 * pixels].split_at(pixels);
+            let mut last = 0i16;
+            for ((vector, &low), &high) in vectors.iter_mut().zip(low).zip(high) {
+                let zigzag = u16::from_le_bytes([low, high]);
+                last = last.wrapping_add((zigzag >> 1) as i16 ^ -((zigzag & 1) as i16));
+                vector[axis] = last;
+            }
+        }
+        Ok(Self { size, vectors })
+    }
+}

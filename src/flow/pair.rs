@@ -1,0 +1,290 @@
+//! The flow between two neighbouring frames, both ways, and how far it can be believed.
+
+use rayon::prelude::*;
+
+use crate::frame::FrameSize;
+use crate::mask::Mask;
+
+use super::field::{FRACTION_BITS, FlowField};
+use super::FlowError;
+
+/// Flow from one frame to another with the pixels where it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flow {
+    field: FlowField,
+    valid: Mask,
+}
+
+impl Flow {
+    /// # Panics
+    /// When the two sizes differ.
+    pub fn new(field: FlowField, valid: Mask) -> Self {
+        assert_eq!(field.size(), valid.size(), "a flow and its validity");
+        Self { field, valid }
+    }
+
+    /// Nothing moves and everything is valid.
+    pub fn still(size: FrameSize) -> Self {
+        Self { field: FlowField::zero(size), valid: Mask::full(size) }
+    }
+
+    /// Believes `field` where going there along it and back along `back` ends where it
+    /// began: `|f + b|² ≤ 0.01 (|f|² + |b|²) + 0.5`, in px² of the field's own grid, with b
+    /// sampled where f leads, which must be inside the picture. (Sundaram, Brox, Keutzer:
+    /// Dense point trajectories by GPU-accelerated large displacement optical flow, 2010.)
+    ///
+    /// # Panics
+    /// When the two sizes differ.
+    pub fn checked(field: FlowField, back: &FlowField) -> Self {
+        assert_eq!(field.size(), back.size(), "flow there and back");
+        // In steps: px² is steps² / 2^(2 FRACTION_BITS), and everything is taken 200 times.
+        const HALF_PX_SQUARED: i64 = 100 << (2 * FRACTION_BITS);
+        let valid = valid_where(field.size(), |x, y| {
+            let [fx, fy] = field.row(y)[x].map(i64::from);
+            let place = place_of(x, y, field.row(y)[x]);
+            let [bx, by] = back.sample(place[0], place[1]).map(i64::from);
+            let error = (fx + bx).pow(2) + (fy + by).pow(2);
+            let length = fx * fx + fy * fy + bx * bx + by * by;
+            is_inside(field.size(), place) && 200 * error <= 2 * length + HALF_PX_SQUARED
+        });
+        Self { field, valid }
+    }
+
+    pub fn size(&self) -> FrameSize {
+        self.field.size()
+    }
+
+    pub fn field(&self) -> &FlowField {
+        &self.field
+    }
+
+    pub fn valid(&self) -> &Mask {
+        &self.valid
+    }
+
+    /// The share of pixels that are valid, in [0, 1].
+    pub fn valid_share(&self) -> f64 {
+        self.valid.count() as f64 / self.size().pixels() as f64
+    }
+
+    /// This flow from r to s, then `next` from s to t: the flow from r to t. It holds where
+    /// both do, the second at the pixel nearest to where the first leads.
+    ///
+    /// # Panics
+    /// When the two sizes differ.
+    pub fn then(&self, next: &Self) -> Self {
+        let size = self.size();
+        assert_eq!(size, next.size(), "flows of one video");
+        let mut vectors = vec![[0i16; 2]; size.pixels()];
+        let mut valid = vec![0u8; size.pixels()];
+        let width = size.width();
+        let rows = vectors.par_chunks_mut(width).zip(valid.par_chunks_mut(width)).enumerate();
+        rows.with_min_len(16).for_each(|(y, (vectors, valid))| {
+            let row = self.field.row(y);
+            for x in 0..width {
+                // An invalid pixel gets its best guess too: the flow is interpolated later,
+                // and a hole in it would pull its valid neighbours aside.
+                let [px, py] = place_of(x, y, row[x]);
+                let [dx, dy] = next.field.sample(px, py);
+                let sum = |a: i16, b: i32| (i32::from(a) + b).clamp(-0x8000, 0x7fff) as i16;
+                vectors[x] = [sum(row[x][0], dx), sum(row[x][1], dy)];
+                if self.valid.get(x, y) && is_inside(size, [px, py]) {
+                    let nearest = |steps: i32| ((steps.max(0) + HALF) >> FRACTION_BITS) as usize;
+                    let (nx, ny) = (nearest(px).min(width - 1), nearest(py).min(size.height() - 1));
+                    valid[x] = u8::from(next.valid.get(nx, ny));
+                }
+            }
+        });
+        Self { field: FlowField::from_steps(size, vectors), valid: Mask::from_bytes(size, &valid) }
+    }
+}
+
+/// Half a grid pixel, in steps.
+const HALF: i32 = 1 << (FRACTION_BITS - 1);
+
+/// Where a pixel's vector leads, in steps.
+#[inline]
+fn place_of(x: usize, y: usize, [dx, dy]: [i16; 2]) -> [i32; 2] {
+    [((x as i32) << FRACTION_BITS) + i32::from(dx), ((y as i32) << FRACTION_BITS) + i32::from(dy)]
+}
+
+/// The picture reaches half a pixel beyond the centres of its border.
+#[inline]
+fn is_inside(size: FrameSize, [x, y]: [i32; 2]) -> bool {
+    let along = |place: i32, side: usize| -HALF <= place && place <= ((side as i32) << FRACTION_BITS) - HALF;
+    along(x, size.width()) && along(y, size.height())
+}
+
+fn valid_where(size: FrameSize, holds: impl Fn(usize, usize) -> bool + Sync) -> Mask {
+    let mut bytes = vec![0u8; size.pixels()];
+    bytes.par_chunks_mut(size.width()).with_min_len(16).enumerate().for_each(|(y, row)| {
+        for (x, byte) in row.iter_mut().enumerate() {
+            *byte = u8::from(holds(x, y));
+        }
+    });
+    Mask::from_bytes(size, &bytes)
+}
+
+/// What happened between frame t and frame t+1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowPair {
+    forward: Flow,
+    backward: Flow,
+    cut: bool,
+}
+
+impl FlowPair {
+    /// From the fields t→t+1 and t+1→t; each is checked against the other.
+    ///
+    /// # Panics
+    /// When their sizes differ.
+    pub fn new(forward: FlowField, backward: FlowField, cut: bool) -> Self {
+        let checked = Flow::checked(forward, &backward);
+        let backward = Flow::checked(backward, checked.field());
+        Self { forward: checked, backward, cut }
+    }
+
+    /// Two frames that are the same picture.
+    pub fn still(size: FrameSize) -> Self {
+        Self { forward: Flow::still(size), backward: Flow::still(size), cut: false }
+    }
+
+    /// The same flow with a scene cut marked, or not.
+    pub fn with_cut(self, cut: bool) -> Self {
+        Self { cut, ..self }
+    }
+
+    /// From frame t to frame t+1: with it, frame t+1 is seen from frame t's grid.
+    pub fn forward(&self) -> &Flow {
+        &self.forward
+    }
+
+    /// From frame t+1 back to frame t: with it, frame t is seen from frame t+1's grid.
+    pub fn backward(&self) -> &Flow {
+        &self.backward
+    }
+
+    /// Whether a new scene begins with frame t+1.
+    pub fn is_cut(&self) -> bool {
+        self.cut
+    }
+
+    /// The flow's grid, which covers the whole picture.
+    pub fn size(&self) -> FrameSize {
+        self.forward.size()
+    }
+
+    /// Time runs the other way.
+    pub fn reversed(&self) -> Self {
+        Self { forward: self.backward.clone(), backward: self.forward.clone(), cut: self.cut }
+    }
+
+    /// Bytes held in memory, about.
+    pub fn bytes(&self) -> usize {
+        2 * self.forward.field.bytes() + 16 * self.forward.valid.words().len()
+    }
+
+    /// For the store: version, cut, size, then both fields in planes that compress well. The
+    /// validity is not kept; it follows from the fields.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let size = self.size();
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + 8 * size.pixels());
+        bytes.extend([VERSION, u8::from(self.cut)]);
+        bytes.extend((size.width() as u16).to_le_bytes());
+        bytes.extend((size.height() as u16).to_le_bytes());
+        self.forward.field.write_to(&mut bytes);
+        self.backward.field.write_to(&mut bytes);
+        bytes
+    }
+
+    /// # Errors
+    /// [`FlowError::Damaged`] for bytes that [`Self::to_bytes`] did not write.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, FlowError> {
+        let Some((&[version, cut, w0, w1, h0, h1], fields)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
+            return Err(FlowError::Damaged("it is too short"));
+        };
+        if version != VERSION || cut > 1 {
+            return Err(FlowError::Damaged("another version of the program wrote it"));
+        }
+        let (width, height) = (u16::from_le_bytes([w0, w1]), u16::from_le_bytes([h0, h1]));
+        let size = FrameSize::new(width.into(), height.into()).ok_or(FlowError::Damaged("its size is not one"))?;
+        if fields.len() != 8 * size.pixels() {
+            return Err(FlowError::Damaged("its length does not fit its size"));
+        }
+        let (forward, backward) = fields.split_at(4 * size.pixels());
+        let (forward, backward) = (FlowField::read_from(size, forward)?, FlowField::read_from(size, backward)?);
+        Ok(Self::new(forward, backward, cut == 1))
+    }
+}
+
+const VERSION: u8 = 1;
+const HEADER_BYTES: usize = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn size() -> FrameSize {
+        FrameSize::new(40, 30).unwrap()
+    }
+
+    #[test]
+    fn a_shift_is_valid_until_it_leaves_the_picture() {
+        let shift = |dx: f32| FlowField::from_fn(size(), move |_, _| [dx, 0.0]);
+        let pair = FlowPair::new(shift(4.0), shift(-4.0), false);
+        assert!(pair.forward().valid().get(35, 3));
+        assert!(!pair.forward().valid().get(36, 3));
+        assert!(!pair.backward().valid().get(3, 3));
+        assert!(pair.backward().valid().get(4, 3));
+    }
+
+    #[test]
+    fn the_check_is_the_formula() {
+        let checked = |f: f32, b: f32| {
+            let field = |v: f32| FlowField::from_fn(size(), move |_, _| [0.0, v]);
+            Flow::checked(field(f), &field(b)).valid().get(20, 15)
+        };
+        // |f + b|² against 0.01 (|f|² + |b|²) + 0.5
+        assert!(checked(0.0, 0.625)); // 0.391 ≤ 0.504
+        assert!(!checked(0.0, 0.75)); // 0.5625 > 0.5056
+        assert!(checked(10.0, -9.0)); // 1 ≤ 2.31
+        assert!(!checked(10.0, -8.25)); // 3.06 > 2.18
+    }
+
+    #[test]
+    fn chains_add_up_and_forget_what_failed_on_the_way() {
+        let shift = |dx: f32, dy: f32| FlowField::from_fn(size(), move |_, _| [dx, dy]);
+        let first = Flow::new(shift(3.0, 0.0), Mask::full(size()));
+        let hole = Mask::from_fn(size(), |x, y| (x, y) != (13, 5));
+        let second = Flow::new(shift(2.5, 1.0), hole);
+        let chain = first.then(&second);
+        assert_eq!(chain.field().vector(10, 6), [5.5, 1.0]);
+        assert!(chain.valid().get(10, 6));
+        assert!(!chain.valid().get(10, 5));
+        assert!(!chain.valid().get(38, 6));
+    }
+
+    #[test]
+    fn damaged_bytes_are_errors() {
+        let bytes = FlowPair::still(size()).to_bytes();
+        assert!(FlowPair::from_bytes(&bytes[..bytes.len() - 1]).is_err());
+        assert!(FlowPair::from_bytes(&bytes[..3]).is_err());
+        let mut other = bytes;
+        other[0] = 77;
+        assert!(FlowPair::from_bytes(&other).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_survive_the_round_trip(
+            steps in proptest::collection::vec(any::<[i16; 2]>(), 2 * 40 * 30),
+            cut in any::<bool>(),
+        ) {
+            let (a, b) = steps.split_at(40 * 30);
+            let field = |steps: &[[i16; 2]]| FlowField::from_steps(size(), steps.to_vec());
+            let pair = FlowPair::new(field(a), field(b), cut);
+            prop_assert_eq!(FlowPair::from_bytes(&pair.to_bytes()).unwrap(), pair);
+        }
+    }
+}
