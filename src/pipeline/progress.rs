@@ -10,7 +10,10 @@ use std::{
 
 /// Made fresh for each job and never reset.
 #[derive(Clone, Debug, Default)]
-pub struct CancelToken(Arc<AtomicBool>);
+pub struct CancelToken {
+    cancelled: Arc<AtomicBool>,
+    parent: Option<Arc<CancelToken>>,
+}
 
 impl CancelToken {
     pub fn new() -> Self {
@@ -18,11 +21,17 @@ impl CancelToken {
     }
 
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Release);
+        self.cancelled.store(true, Ordering::Release);
     }
 
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.cancelled.load(Ordering::Acquire)
+            || self.parent.as_ref().is_some_and(|parent| parent.is_cancelled())
+    }
+
+    /// A token that is cancelled with this one, and can be without it.
+    pub fn child(&self) -> Self {
+        Self { cancelled: Arc::default(), parent: Some(Arc::new(self.clone())) }
     }
 }
 
@@ -107,6 +116,16 @@ mod tests {
         assert_eq!(snapshot.left, Some(Duration::ZERO));
         progress.finish();
         assert!(progress.snapshot().finished);
+    }
+
+    #[test]
+    fn a_child_is_cancelled_with_its_parent_only() {
+        let parent = CancelToken::new();
+        let (one, other) = (parent.child(), parent.child());
+        one.cancel();
+        assert!(one.is_cancelled() && !other.is_cancelled() && !parent.is_cancelled());
+        parent.cancel();
+        assert!(other.is_cancelled());
     }
 
     #[test]
