@@ -3,5 +3,6 @@
 
 pub mod frame;
 pub mod mask;
+pub mod metrics;
 pub mod segment;
 pub mod video;
