@@ -7,46 +7,49 @@ use clap::{Args, ValueEnum};
 use super::exit::WrongUse;
 use crate::{
     pipeline::FrameRange,
-    smooth::{Input, Method, Settings, Timing},
+    smooth::{Alpha, Input, Method, Settings, Switch, Threshold, Timing, Window},
 };
 
-/// Which masks to make, and how steady.
+/// How steady the masks shall be.
 #[derive(Args, Clone, Debug)]
 pub struct SmoothingArgs {
     /// Start from this named setting; the options below change it
     #[arg(long, value_enum, default_value_t = Recipe::Default)]
     pub preset: Recipe,
-    /// How to smooth
-    #[arg(long, value_enum)]
+    /// How to smooth: moving-average, median, exponential
+    #[arg(long)]
     pub method: Option<Method>,
     /// Frames that are looked at together: odd, 1 to 31; for moving-average and median
     #[arg(long)]
-    pub window: Option<u32>,
+    pub window: Option<Window>,
     /// Weight of the newest frame, above 0 and up to 1; for exponential
     #[arg(long)]
-    pub alpha: Option<f32>,
-    /// Whether to look both ways, or only back, which makes masks late
-    #[arg(long, value_enum)]
+    pub alpha: Option<Alpha>,
+    /// Look both ways (centred), or only back (causal), which makes masks late
+    #[arg(long)]
     pub timing: Option<Timing>,
-    /// What to smooth
-    #[arg(long, value_enum)]
+    /// What to smooth: probabilities, or masks
+    #[arg(long)]
     pub input: Option<Input>,
-    /// Whether neighbours are moved along the optical flow before they are combined
+    /// Move neighbours along the optical flow before they are combined: on, off
     #[arg(long)]
     pub motion: Option<Switch>,
     /// A pixel belongs to the mask from this probability on, 0 to 1
     #[arg(long)]
-    pub threshold: Option<f32>,
+    pub threshold: Option<Threshold>,
     /// A pixel from this lower probability on belongs to the mask when it is connected to one
     /// above the threshold
     #[arg(long)]
-    pub hysteresis: Option<f32>,
+    pub hysteresis: Option<Threshold>,
     /// Parts smaller than this many pixels are removed
     #[arg(long, value_name = "PIXELS")]
     pub min_area: Option<u32>,
     /// Holes of at most this many pixels are filled
     #[arg(long, value_name = "PIXELS")]
     pub fill_holes: Option<u32>,
+    /// Let a pixel belong to several classes: on, off
+    #[arg(long)]
+    pub overlap: Option<Switch>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -57,37 +60,27 @@ pub enum Recipe {
     Seed,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Switch {
-    On,
-    Off,
-}
-
 impl SmoothingArgs {
     pub fn settings(&self) -> Result<Settings, WrongUse> {
-        let mut settings = match self.preset {
+        let base = match self.preset {
             Recipe::Default => Settings::default(),
-            Recipe::Seed => Settings::seed_recipe(),
+            Recipe::Seed => Settings::seed_recipe(Settings::default().method),
         };
-        if let Some(method) = self.method {
-            settings.method = method;
-        }
-        if let Some(timing) = self.timing {
-            settings.timing = timing;
-        }
-        if let Some(input) = self.input {
-            settings.input = input;
-        }
-        if let Some(motion) = self.motion {
-            settings.motion = matches!(motion, Switch::On);
-        }
-        settings.window = self.window.unwrap_or(settings.window);
-        settings.alpha = self.alpha.unwrap_or(settings.alpha);
-        settings.threshold = self.threshold.unwrap_or(settings.threshold);
-        settings.hysteresis = self.hysteresis.or(settings.hysteresis);
-        settings.min_area_px = self.min_area.unwrap_or(settings.min_area_px);
-        settings.fill_holes_px = self.fill_holes.unwrap_or(settings.fill_holes_px);
-        settings.check().map_err(|error| WrongUse(error.to_string()))
+        let settings = Settings {
+            method: self.method.unwrap_or(base.method),
+            window: self.window.unwrap_or(base.window),
+            alpha: self.alpha.unwrap_or(base.alpha),
+            timing: self.timing.unwrap_or(base.timing),
+            input: self.input.unwrap_or(base.input),
+            motion: self.motion.unwrap_or(base.motion),
+            threshold: self.threshold.unwrap_or(base.threshold),
+            hysteresis: self.hysteresis.or(base.hysteresis),
+            min_area_px: self.min_area.unwrap_or(base.min_area_px),
+            fill_holes_px: self.fill_holes.unwrap_or(base.fill_holes_px),
+            overlap: self.overlap.unwrap_or(base.overlap),
+        };
+        settings.check().map_err(|error| WrongUse(error.to_string()))?;
+        Ok(settings)
     }
 }
 

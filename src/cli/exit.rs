@@ -45,7 +45,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<ExitCode> 
             PipelineError::Export(error) => of_export(error),
             PipelineError::NothingInRange { .. } => ExitCode::WrongUse,
             PipelineError::Cancelled => ExitCode::Cancelled,
-            PipelineError::Internal(_) => ExitCode::Fault,
+            PipelineError::Flow(_) | PipelineError::Smooth(_) | PipelineError::Internal(_) => ExitCode::Fault,
         });
     }
     if let Some(error) = cause.downcast_ref::<VideoError>() {

@@ -6,7 +6,7 @@ use super::{ExportError, ExportFrame, ExportTarget, Exporter, MaskPair, Report, 
 use crate::{
     frame::FrameSize,
     mask::Mask,
-    video::{VideoFormat, VideoSink, write_grey_png},
+    video::{VideoFormat, VideoSink, write_grey},
 };
 
 /// The two sides of a [`MaskPair`], and what they are called in paths.
@@ -58,7 +58,7 @@ impl Exporter for PngSequences {
         for (pair, folders) in frame.masks.iter().zip(&self.folders) {
             for ((_, side), folder) in SIDES.iter().zip(folders) {
                 let path = folder.join(format!("{:06}.png", frame.index.get()));
-                write_grey_png(&path, self.size, &side(pair).to_bytes(u8::MAX))?;
+                write_grey(&path, self.size, &side(pair).to_bytes(u8::MAX))?;
             }
         }
         Ok(())
@@ -73,19 +73,22 @@ impl Exporter for PngSequences {
 pub struct MatteVideos {
     /// For each class, in order: its raw and its smoothed video.
     sinks: Vec<[VideoSink; 2]>,
+    paths: Vec<PathBuf>,
 }
 
 impl MatteVideos {
     pub fn begin(target: &ExportTarget) -> Result<Self, ExportError> {
-        let mut sinks = Vec::new();
+        let (mut sinks, mut paths) = (Vec::new(), Vec::new());
         for class in &target.classes {
-            let open = |side: &str| {
+            let mut open = |side: &str| {
                 let path = target.file(&format!("{side}_{}.mkv", class.path_name()))?;
-                Ok::<_, ExportError>(VideoSink::create(&path, VideoFormat::Ffv1Grey, target.size, target.frames_per_sec)?)
+                let sink = VideoSink::create(&path, VideoFormat::Ffv1Grey, target.size, target.frames_per_sec)?;
+                paths.push(path);
+                Ok::<_, ExportError>(sink)
             };
             sinks.push([open(SIDES[0].0)?, open(SIDES[1].0)?]);
         }
-        Ok(Self { sinks })
+        Ok(Self { sinks, paths })
     }
 }
 
@@ -100,13 +103,15 @@ impl Exporter for MatteVideos {
     }
 
     fn finish(self: Box<Self>, _: &Report) -> Result<Vec<PathBuf>, ExportError> {
-        self.sinks.into_iter().flatten().map(|sink| Ok(sink.finish()?)).collect()
+        self.sinks.into_iter().flatten().try_for_each(VideoSink::finish)?;
+        Ok(self.paths)
     }
 }
 
 /// `overlay.mp4`: the video with the smoothed masks painted on it.
 pub struct OverlayVideo {
     sink: VideoSink,
+    path: PathBuf,
     colours: Vec<Rgb>,
 }
 
@@ -115,6 +120,7 @@ impl OverlayVideo {
         let path = target.file("overlay.mp4")?;
         Ok(Self {
             sink: VideoSink::create(&path, VideoFormat::H264, target.size, target.frames_per_sec)?,
+            path,
             colours: target.classes.iter().map(|class| class.colour).collect(),
         })
     }
@@ -128,6 +134,7 @@ impl Exporter for OverlayVideo {
     }
 
     fn finish(self: Box<Self>, _: &Report) -> Result<Vec<PathBuf>, ExportError> {
-        Ok(vec![self.sink.finish()?])
+        self.sink.finish()?;
+        Ok(vec![self.path])
     }
 }

@@ -32,6 +32,18 @@ pub enum Estimator {
     Farneback,
 }
 
+impl Estimator {
+    /// As it can stand in a file name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dis(Quality::Fast) => "dis-fast",
+            Self::Dis(Quality::Medium) => "dis-medium",
+            Self::Dis(Quality::Fine) => "dis-fine",
+            Self::Farneback => "farneback",
+        }
+    }
+}
+
 /// Streams frames into flow between neighbours. Keeps one grey picture.
 pub struct FlowEstimator {
     picture: FrameSize,

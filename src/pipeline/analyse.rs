@@ -16,10 +16,10 @@ use std::{
 
 use super::{CancelToken, PipelineError, Progress, channel};
 use crate::{
-    flow::{FlowEstimator, FlowPair},
+    flow::{Estimator, FlowEstimator, FlowPair},
     frame::{Frame, FrameIndex, FrameSize, Timestamp},
-    segment::{Logits, SegmentError, Segmenter},
-    store::{StoreError, Track},
+    segment::{Logits, Manifest, SegmentError, Segmenter},
+    store::{ClipStore, StoreError, Track},
     video::{self, VideoSource},
 };
 
@@ -30,12 +30,21 @@ pub struct Segmented {
     pub logits: Logits,
 }
 
-/// The results of pass 1. The flow of frame t is that between frames t − 1 and t.
+/// The results of pass 1.
 #[derive(Clone)]
 pub struct Tracks {
     pub segmented: Arc<Track<Segmented>>,
-    /// `None` where motion is not asked for.
-    pub flow: Option<Arc<Track<FlowPair>>>,
+    /// What the smoother follows; `None` where motion is not asked for.
+    pub flow: Option<FlowTrack>,
+    /// What warped metrics are measured with, where it shall not be the smoother's own flow.
+    pub scoring_flow: Option<FlowTrack>,
+}
+
+/// Motion, measured in one way. Frame t has the flow between frames t − 1 and t.
+#[derive(Clone)]
+pub struct FlowTrack {
+    pub estimator: Estimator,
+    pub track: Arc<Track<FlowPair>>,
 }
 
 /// Frames from `first` to `last`, both of them in.
@@ -60,15 +69,12 @@ impl FrameRange {
 
 /// Makes the network when its first frame comes: a clip that the store knows needs none.
 pub type LoadNetwork = Box<dyn FnOnce() -> Result<Box<dyn Segmenter>, SegmentError> + Send>;
-/// Makes what measures motion between pictures of the given size.
-pub type MakeEstimator = Box<dyn FnOnce(FrameSize) -> FlowEstimator + Send>;
 
 pub struct Analysis {
     pub video: PathBuf,
     pub range: FrameRange,
     pub tracks: Tracks,
     pub load_network: LoadNetwork,
-    pub make_estimator: MakeEstimator,
     /// For the pictures on their way.
     pub memory_bytes: usize,
     pub progress: Progress,
@@ -83,12 +89,47 @@ pub struct Analysed {
 }
 
 impl Tracks {
+    /// The tracks of this clip for this network and these ways of measuring motion.
+    ///
+    /// # Errors
+    /// When the store can't be read or written.
+    pub fn open(
+        clip: &ClipStore,
+        manifest: &Manifest,
+        size: FrameSize,
+        flow: Option<Estimator>,
+        scoring_flow: Option<Estimator>,
+    ) -> Result<Self, StoreError> {
+        let input = manifest.input.for_picture(size);
+        let model = manifest.sha256.get(..16).unwrap_or(&manifest.sha256);
+        let name = format!("logits-{model}-{}x{}", input.width(), input.height());
+        let open_flow = |estimator: Estimator| {
+            let grid = FlowEstimator::grid_for(size);
+            let name = format!("flow-{}-{}x{}", estimator.name(), grid.width(), grid.height());
+            Ok::<_, StoreError>(FlowTrack { estimator, track: Arc::new(clip.track(&name)?) })
+        };
+        Ok(Self {
+            segmented: Arc::new(clip.track(&name)?),
+            flow: flow.map(open_flow).transpose()?,
+            scoring_flow: scoring_flow.map(open_flow).transpose()?,
+        })
+    }
+
+    /// What warped metrics are measured with.
+    pub fn scoring(&self) -> Option<&FlowTrack> {
+        self.scoring_flow.as_ref().or(self.flow.as_ref())
+    }
+
+    fn flows(&self) -> impl Iterator<Item = &FlowTrack> {
+        self.flow.iter().chain(&self.scoring_flow)
+    }
+
     fn lacks(&self, index: usize, range: FrameRange) -> bool {
         !self.segmented.contains(index) || self.lacks_flow(index, range)
     }
 
     fn lacks_flow(&self, index: usize, range: FrameRange) -> bool {
-        index > range.first && self.flow.as_ref().is_some_and(|flow| !flow.contains(index))
+        index > range.first && self.flows().any(|flow| !flow.track.contains(index))
     }
 }
 
@@ -99,7 +140,7 @@ impl Analysis {
         let tracks = self.tracks.clone();
         // Readers wait only while somebody writes, so writing begins before the thread does.
         let segmented_writing = tracks.segmented.writing();
-        let flow_writing = tracks.flow.as_ref().map(|flow| flow.writing());
+        let flow_writing: Vec<_> = tracks.flows().map(|flow| flow.track.writing()).collect();
         thread::spawn(move || {
             let _writing = (segmented_writing, flow_writing);
             self.run()
@@ -107,7 +148,7 @@ impl Analysis {
     }
 
     fn run(self) -> Result<Analysed, PipelineError> {
-        let Self { video, range, tracks, load_network, make_estimator, memory_bytes, progress, cancel } = self;
+        let Self { video, range, tracks, load_network, memory_bytes, progress, cancel } = self;
         let known = tracks.segmented.length()?;
         if let Some(frames) = known {
             let missing = (range.first..frames.min(range.last.saturating_add(1)))
@@ -124,14 +165,16 @@ impl Analysis {
         let claimed = known.or(source.info().claimed_frames);
         progress.set_total(claimed.map(|frames| range.count(frames)).filter(|&count| count > 0));
 
-        let share_bytes = memory_bytes / 2;
+        let share_bytes = memory_bytes / (1 + tracks.flows().count());
         let (to_network, pictures) = channel::bounded::<Arc<Frame>>(share_bytes);
         let network = spawn_network(pictures, load_network, tracks.segmented.clone(), progress.clone(), cancel.clone());
-        let motion = tracks.flow.clone().map(|flow| {
-            let (to_flow, pictures) = channel::bounded::<Arc<Frame>>(share_bytes);
-            (to_flow, spawn_flow(pictures, make_estimator, flow, range, cancel.clone()))
-        });
-        let (to_flow, flow) = motion.unzip();
+        let (to_flows, flows): (Vec<_>, Vec<_>) = tracks
+            .flows()
+            .map(|flow| {
+                let (to_flow, pictures) = channel::bounded::<Arc<Frame>>(share_bytes);
+                (to_flow, spawn_flow(pictures, flow.clone(), range, cancel.clone()))
+            })
+            .unzip();
 
         // Everything before the first frame that lacks something is skipped; its flow needs
         // the picture before it too.
@@ -140,20 +183,20 @@ impl Analysis {
             progress.advance();
             index += 1;
         }
-        if index > range.first && to_flow.is_some() {
+        if index > range.first && !to_flows.is_empty() {
             index -= 1;
         }
         source.seek(FrameIndex::new(index))?;
-        let decoded = decode(&mut *source, index, range, &tracks, &to_network, to_flow.as_ref(), &progress, &cancel);
+        let decoded = decode(&mut *source, index, range, &tracks, &to_network, &to_flows, &progress, &cancel);
         // Closing the channels lets the other stages end.
-        drop((to_network, to_flow));
+        drop((to_network, to_flows));
         let network = join(network);
-        let flow = flow.map_or(Ok(()), join);
+        let flows: Result<Vec<()>, _> = flows.into_iter().map(join).collect();
         if cancel.is_cancelled() {
             return Err(PipelineError::Cancelled);
         }
         network?;
-        flow?;
+        flows?;
         let end = decoded?;
         if let End::OfClip(frames) = end {
             tracks.segmented.set_length(frames)?;
@@ -179,7 +222,7 @@ fn decode(
     range: FrameRange,
     tracks: &Tracks,
     to_network: &channel::Sender<Arc<Frame>>,
-    to_flow: Option<&channel::Sender<Arc<Frame>>>,
+    to_flows: &[channel::Sender<Arc<Frame>>],
     progress: &Progress,
     cancel: &CancelToken,
 ) -> Result<End, PipelineError> {
@@ -190,12 +233,12 @@ fn decode(
         let Some(frame) = source.next_frame()? else { return Ok(End::OfClip(index)) };
         let frame = Arc::new(frame);
         let bytes = frame.rgb().len();
-        if let Some(to_flow) = to_flow {
-            // A picture is needed for the flow to it and for the flow from it.
-            let wanted = tracks.lacks_flow(index, range)
-                || (range.contains(index + 1) && tracks.lacks_flow(index + 1, range));
-            if wanted && to_flow.send(frame.clone(), bytes).is_err() {
-                return Ok(End::OfRange);
+        // A picture is needed for the flow to it and for the flow from it.
+        if tracks.lacks_flow(index, range) || (range.contains(index + 1) && tracks.lacks_flow(index + 1, range)) {
+            for to_flow in to_flows {
+                if to_flow.send(frame.clone(), bytes).is_err() {
+                    return Ok(End::OfRange);
+                }
             }
         }
         if tracks.segmented.contains(index) {
@@ -234,14 +277,14 @@ fn spawn_network(
 
 fn spawn_flow(
     pictures: channel::Receiver<Arc<Frame>>,
-    make_estimator: MakeEstimator,
-    flow: Arc<Track<FlowPair>>,
+    FlowTrack { estimator, track }: FlowTrack,
     range: FrameRange,
     cancel: CancelToken,
 ) -> JoinHandle<Result<(), PipelineError>> {
     thread::spawn(move || {
         let Some(first) = pictures.recv() else { return Ok(()) };
-        let mut estimator = make_estimator(first.size());
+        let grid = FlowEstimator::grid_for(first.size());
+        let mut flow = FlowEstimator::with(first.size(), grid, estimator)?;
         let mut previous: Option<usize> = None;
         for frame in std::iter::once(first).chain(pictures) {
             if cancel.is_cancelled() {
@@ -249,11 +292,11 @@ fn spawn_flow(
             }
             let index = frame.index().get();
             if previous.is_some_and(|previous| previous + 1 != index) {
-                estimator.reset();
+                flow.restart();
             }
-            let pair = estimator.push(&frame).map_err(|error| PipelineError::Internal(error.to_string()))?;
-            if let Some(pair) = pair.filter(|_| index > range.first && !flow.contains(index)) {
-                flow.put(index, &pair)?;
+            let pair = flow.push(&frame)?;
+            if let Some(pair) = pair.filter(|_| index > range.first && !track.contains(index)) {
+                track.put(index, &pair)?;
             }
             previous = Some(index);
         }

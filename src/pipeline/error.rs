@@ -1,6 +1,6 @@
 //! What can stop a job.
 
-use crate::{export::ExportError, segment::SegmentError, store::StoreError, video::VideoError};
+use crate::{export::ExportError, flow::FlowError, segment::SegmentError, smooth::SmoothError, store::StoreError, video::VideoError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
@@ -8,6 +8,10 @@ pub enum PipelineError {
     Video(#[from] VideoError),
     #[error(transparent)]
     Segment(#[from] SegmentError),
+    #[error(transparent)]
+    Flow(#[from] FlowError),
+    #[error(transparent)]
+    Smooth(#[from] SmoothError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]

@@ -3,18 +3,21 @@
 use std::{path::PathBuf, sync::Arc, thread};
 
 use super::{
-    Analysis, CancelToken, FrameRange, PipelineError, Progress, Segmented, Stabilisation, Stable, Tracks, channel,
+    Analysis, CancelToken, FrameRange, PipelineError, Progress, Stabilisation, Stable, Tracks, channel,
 };
 use crate::{
     export::{ExportClass, ExportFrame, ExportKind, ExportTarget, Exporter, Report, palette},
-    flow::{Estimator, FlowEstimator, FlowPair, Quality},
-    frame::{Frame, FrameIndex, FrameSize},
-    metrics::{ClassSummary, FrameMetrics},
+    flow::{Estimator, Quality},
+    frame::{Frame, FrameIndex},
+    metrics::{ClassSummary, FrameMetrics, MeterSettings},
     segment::{ClassGroup, Manifest, SegmentError, Segmenter},
     smooth::Settings,
-    store::{ClipStore, Store},
+    store::Store,
     video::{self, VideoSource},
 };
+
+/// What the smoother follows.
+pub const FLOW: Estimator = Estimator::Dis(Quality::Medium);
 
 /// A network that is known but may not be loaded yet.
 pub struct Model {
@@ -66,14 +69,14 @@ impl Run {
         let exporters =
             self.exports.iter().map(|kind| kind.begin(&target)).collect::<Result<Vec<_>, _>>()?;
         let clip = self.store.clip(&video::fingerprint(&self.video)?)?;
-        let tracks = tracks(&clip, &self.model.manifest, size, self.settings.motion)?;
+        let flow = self.settings.motion.is_on().then_some(FLOW);
+        let tracks = Tracks::open(&clip, &self.model.manifest, size, flow, None)?;
         let stop = cancel.child();
         let analysis = Analysis {
             video: self.video.clone(),
             range: self.range,
             tracks: tracks.clone(),
             load_network: self.model.load,
-            make_estimator: Box::new(|size| FlowEstimator::new(size, Quality::default())),
             memory_bytes: self.memory_bytes / 2,
             progress: progress.network.clone(),
             cancel: stop.clone(),
@@ -84,9 +87,14 @@ impl Run {
             range: self.range,
             manifest: self.model.manifest.clone(),
             groups: self.classes,
-            settings: self.settings.clone(),
+            settings: self.settings,
             size,
             memory_bytes: self.memory_bytes / 4,
+            meter: MeterSettings {
+                expected_lag_frames: self.settings.expected_lag_frames(),
+                ..MeterSettings::default()
+            },
+            truth: None,
             cancel: cancel.clone(),
         };
         let pictures = self.exports.iter().any(|kind| kind.needs_picture()).then_some(&self.video);
@@ -122,23 +130,6 @@ fn export_class(group: &ClassGroup) -> ExportClass {
     // A network without background has its first class where others have that.
     let colour = palette::class_colour(if first == 0 { 15 } else { first });
     ExportClass { name: group.name().to_owned(), colour }
-}
-
-/// The clip's tracks for this network and this way of measuring motion.
-pub fn tracks(
-    clip: &ClipStore,
-    manifest: &Manifest,
-    size: FrameSize,
-    motion: bool,
-) -> Result<Tracks, PipelineError> {
-    let input = manifest.input.for_picture(size);
-    let model = manifest.sha256.get(..16).unwrap_or(&manifest.sha256);
-    let segmented = clip.track::<Segmented>(&format!("logits-{model}-{}x{}", input.width(), input.height()))?;
-    let flow = motion.then(|| {
-        let grid = FlowEstimator::grid_for(size);
-        clip.track::<FlowPair>(&format!("flow-dis-medium-{}x{}", grid.width(), grid.height()))
-    });
-    Ok(Tracks { segmented: Arc::new(segmented), flow: flow.transpose()?.map(Arc::new) })
 }
 
 struct Written {

@@ -7,7 +7,7 @@
 
 use std::{collections::VecDeque, sync::Arc, thread};
 
-use super::{CancelToken, FrameRange, PipelineError, Tracks, channel};
+use super::{truth::Truth, CancelToken, FlowTrack, FrameRange, PipelineError, Tracks, channel};
 use crate::{
     export::MaskPair,
     flow::{FlowPair, warp_mask},
@@ -15,7 +15,7 @@ use crate::{
     mask::{Mask, SoftMask},
     metrics::{ClassMeter, ClassSummary, FrameMetrics, MeterFrame, MeterSettings, WarpedNeighbours, WarpedPair},
     segment::{ClassGroup, Manifest, probabilities},
-    smooth::{Settings, Smoother, decide},
+    smooth::{Masks, Settings, SmoothError, SmoothFrame, decide, harden},
 };
 
 pub struct Stabilisation {
@@ -27,6 +27,9 @@ pub struct Stabilisation {
     pub size: FrameSize,
     /// For probabilities on their way.
     pub memory_bytes: usize,
+    pub meter: MeterSettings,
+    /// Of the only group.
+    pub truth: Option<Truth>,
     pub cancel: CancelToken,
 }
 
@@ -49,8 +52,14 @@ struct Known {
     index: usize,
     timestamp: Timestamp,
     probabilities: Vec<SoftMask>,
-    /// Between the frame before and this one.
-    flow: Option<Arc<FlowPair>>,
+    flow: Flows,
+}
+
+/// Between the frame before and this one.
+#[derive(Clone)]
+struct Flows {
+    smoothing: Option<Arc<FlowPair>>,
+    scoring: Option<Arc<FlowPair>>,
 }
 
 /// A frame that is inside the smoother.
@@ -58,19 +67,20 @@ struct Waiting {
     index: usize,
     timestamp: Timestamp,
     raw: Vec<Mask>,
-    flow: Option<Arc<FlowPair>>,
+    scoring: Option<Arc<FlowPair>>,
 }
 
 impl Stabilisation {
     /// Runs the pass, giving each result to `take` as it is there, and sums the classes up.
     pub fn run(
-        self,
+        mut self,
         mut take: impl FnMut(Stable) -> Result<(), PipelineError>,
     ) -> Result<Vec<ClassSummary>, PipelineError> {
+        let truth = self.truth.take();
         let (known, stream) = channel::bounded(self.memory_bytes);
         thread::scope(|scope| {
             let reader = scope.spawn(|| self.read(known));
-            let measured = self.smooth(stream, &mut take);
+            let measured = self.smooth(stream, truth, &mut take);
             let read = reader
                 .join()
                 .unwrap_or_else(|_| Err(PipelineError::Internal("the reader of pass 2 panicked".into())));
@@ -87,12 +97,18 @@ impl Stabilisation {
             }
             // The clip is over, or pass 1 stopped here and says why itself.
             let Some(segmented) = segmented else { break };
-            let flow = match &self.tracks.flow {
-                Some(flow) if index > self.range.first => flow.wait(index, go_on)?.map(Arc::new),
-                _ => None,
+            let flow_of = |flow: &Option<FlowTrack>| match flow {
+                Some(flow) if index > self.range.first => Ok(flow.track.wait(index, go_on)?.map(Arc::new)),
+                _ => Ok::<_, PipelineError>(None),
+            };
+            let smoothing = flow_of(&self.tracks.flow)?;
+            let scoring = match &self.tracks.scoring_flow {
+                None => smoothing.clone(),
+                scoring => flow_of(scoring)?,
             };
             let probabilities = probabilities(&segmented.logits, &self.manifest, &self.groups, self.size);
-            let bytes = probabilities.len() * self.size.pixels() + flow.as_ref().map_or(0, |flow| flow.bytes());
+            let bytes = probabilities.len() * self.size.pixels() + smoothing.as_ref().map_or(0, |flow| flow.bytes());
+            let flow = Flows { smoothing, scoring };
             let frame = Known { index, timestamp: segmented.timestamp, probabilities, flow };
             if known.send(frame, bytes).is_err() {
                 break;
@@ -104,23 +120,25 @@ impl Stabilisation {
     fn smooth(
         &self,
         stream: channel::Receiver<Known>,
+        mut truth: Option<Truth>,
         take: &mut impl FnMut(Stable) -> Result<(), PipelineError>,
     ) -> Result<Vec<ClassSummary>, PipelineError> {
-        let mut smoother = Smoother::new(&self.settings, self.size);
+        let mut smoother = self.settings.smoother(self.memory_bytes).map_err(SmoothError::from)?;
         let mut waiting: VecDeque<Waiting> = VecDeque::new();
-        let mut meters = Meters::new(&self.groups, &self.settings);
+        let mut meters = Meters::new(&self.groups, self.meter);
         for Known { index, timestamp, probabilities, flow } in stream {
             if self.cancel.is_cancelled() {
                 return Err(PipelineError::Cancelled);
             }
-            let raw = decide(&probabilities, &self.settings.for_raw());
-            waiting.push_back(Waiting { index, timestamp, raw, flow: flow.clone() });
-            for smoothed in smoother.push(probabilities, flow) {
-                self.emit(waiting.pop_front(), smoothed, &mut meters, take)?;
+            let raw = decide(&probabilities, self.settings.threshold, self.settings.overlap);
+            waiting.push_back(Waiting { index, timestamp, raw, scoring: flow.scoring });
+            let frame = SmoothFrame { masks: probabilities.into(), flow: flow.smoothing };
+            for smoothed in smoother.push(frame)? {
+                self.emit(waiting.pop_front(), smoothed, &mut truth, &mut meters, take)?;
             }
         }
         for smoothed in smoother.finish() {
-            self.emit(waiting.pop_front(), smoothed, &mut meters, take)?;
+            self.emit(waiting.pop_front(), smoothed, &mut truth, &mut meters, take)?;
         }
         meters.finish(take)
     }
@@ -128,38 +146,44 @@ impl Stabilisation {
     fn emit(
         &self,
         waiting: Option<Waiting>,
-        smoothed: Vec<SoftMask>,
+        smoothed: Masks,
+        truth: &mut Option<Truth>,
         meters: &mut Meters,
         take: &mut impl FnMut(Stable) -> Result<(), PipelineError>,
     ) -> Result<(), PipelineError> {
-        let Some(Waiting { index, timestamp, raw, flow }) = waiting else {
+        let Some(Waiting { index, timestamp, raw, scoring }) = waiting else {
             return Err(PipelineError::Internal("the smoother gave more frames than it got".into()));
         };
-        let smoothed = decide(&smoothed, &self.settings);
+        let smoothed = harden(&smoothed, &self.settings);
         let masks: Vec<MaskPair> =
             raw.into_iter().zip(smoothed).map(|(raw, smoothed)| MaskPair { raw, smoothed }).collect();
         let frame = StableFrame { index: FrameIndex::new(index), timestamp, masks };
-        let rows = meters.push(&frame, flow.as_deref());
+        let truth = truth.as_mut().map(|truth| truth.mask(frame.index)).transpose()?;
+        let rows = meters.push(&frame, scoring.as_deref(), truth.as_ref());
         take(Stable::Frame(frame))?;
         rows.into_iter().try_for_each(|row| take(Stable::Row(row)))
     }
 }
 
 /// A meter for each class.
-struct Meters {
+pub(super) struct Meters {
     classes: Vec<ClassMeter>,
     before: Vec<MaskPair>,
 }
 
 impl Meters {
-    fn new(groups: &[ClassGroup], settings: &Settings) -> Self {
-        let settings =
-            MeterSettings { expected_lag_frames: settings.expected_lag_frames(), ..MeterSettings::default() };
+    pub fn new(groups: &[ClassGroup], settings: MeterSettings) -> Self {
         let classes = groups.iter().map(|group| ClassMeter::new(group.name(), settings)).collect();
         Self { classes, before: Vec::new() }
     }
 
-    fn push(&mut self, frame: &StableFrame, flow: Option<&FlowPair>) -> Vec<FrameMetrics> {
+    /// The rows that are ready, a frame late.
+    pub fn push(
+        &mut self,
+        frame: &StableFrame,
+        flow: Option<&FlowPair>,
+        truth: Option<&Mask>,
+    ) -> Vec<FrameMetrics> {
         let cut = flow.is_some_and(FlowPair::is_cut);
         let mut rows = Vec::new();
         for (class, (meter, now)) in self.classes.iter_mut().zip(&frame.masks).enumerate() {
@@ -175,14 +199,14 @@ impl Meters {
                 raw: &now.raw,
                 smoothed: &now.smoothed,
                 warped,
-                truth: None,
+                truth,
             }));
         }
         self.before.clone_from(&frame.masks);
         rows
     }
 
-    fn finish(
+    pub fn finish(
         self,
         take: &mut impl FnMut(Stable) -> Result<(), PipelineError>,
     ) -> Result<Vec<ClassSummary>, PipelineError> {

@@ -5,6 +5,7 @@
 
 mod classes;
 mod manifest;
+mod mattes;
 mod probability;
 pub mod torchscript;
 pub mod weights;
@@ -13,6 +14,7 @@ use half::f16;
 
 pub use classes::ClassGroup;
 pub use manifest::{Activation, InputSize, Manifest, Upsampling};
+pub use mattes::Mattes;
 pub use probability::{class_map, coverage, probabilities};
 
 use crate::frame::Frame;
