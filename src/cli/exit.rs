@@ -43,7 +43,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<ExitCode> 
             PipelineError::Segment(_) => ExitCode::Model,
             PipelineError::Store(_) => ExitCode::Output,
             PipelineError::Export(error) => of_export(error),
-            PipelineError::NothingInRange { .. } => ExitCode::WrongUse,
+            PipelineError::NothingInRange { .. } | PipelineError::Settings(_) => ExitCode::WrongUse,
             PipelineError::Cancelled => ExitCode::Cancelled,
             PipelineError::Flow(_) | PipelineError::Smooth(_) | PipelineError::Internal(_) => ExitCode::Fault,
         });

@@ -1,6 +1,6 @@
 //! What can stop a job.
 
-use crate::{export::ExportError, flow::FlowError, segment::SegmentError, smooth::SmoothError, store::StoreError, video::VideoError};
+use crate::{export::ExportError, flow::FlowError, segment::SegmentError, smooth::{SettingsError, SmoothError}, store::StoreError, video::VideoError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
@@ -12,6 +12,8 @@ pub enum PipelineError {
     Flow(#[from] FlowError),
     #[error(transparent)]
     Smooth(#[from] SmoothError),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]

@@ -9,7 +9,6 @@ use super::{
 };
 use crate::{
     export::MaskPair,
-    flow::FlowPair,
     frame::{FrameIndex, FrameSize},
     metrics::{ClassSummary, FrameMetrics, MeterSettings, Protocol},
     segment::{ClassGroup, Manifest},
@@ -52,7 +51,7 @@ impl Evaluation {
             size: self.size,
             memory_bytes: self.memory_bytes,
             meter: self.meter(&settings),
-            truth: Some(Truth::open(&self.truth, self.size)?),
+            truth: Some(self.truth.clone()),
             cancel: cancel.clone(),
         };
         let mut rows = Vec::new();
@@ -87,7 +86,7 @@ impl Evaluation {
                 timestamp: segmented.timestamp,
                 masks: vec![MaskPair { raw: mask.clone(), smoothed: mask.clone() }],
             };
-            rows.extend(meters.push(&frame, flow.as_ref() as Option<&FlowPair>, Some(&mask)));
+            rows.extend(meters.push(&frame, flow.as_ref(), Some(&mask)));
         }
         let summaries = meters.finish(&mut |stable| {
             if let Stable::Row(row) = stable {

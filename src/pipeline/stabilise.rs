@@ -5,7 +5,7 @@
 //! ```
 //! The double line is a thread's border: reading and smoothing overlap.
 
-use std::{collections::VecDeque, sync::Arc, thread};
+use std::{collections::VecDeque, path::PathBuf, sync::Arc, thread};
 
 use super::{truth::Truth, CancelToken, FlowTrack, FrameRange, PipelineError, Tracks, channel};
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     mask::{Mask, SoftMask},
     metrics::{ClassMeter, ClassSummary, FrameMetrics, MeterFrame, MeterSettings, WarpedNeighbours, WarpedPair},
     segment::{ClassGroup, Manifest, probabilities},
-    smooth::{Masks, Settings, SmoothError, SmoothFrame, decide, harden},
+    smooth::{Masks, Settings, SmoothFrame, decide, harden},
 };
 
 pub struct Stabilisation {
@@ -28,8 +28,8 @@ pub struct Stabilisation {
     /// For probabilities on their way.
     pub memory_bytes: usize,
     pub meter: MeterSettings,
-    /// Of the only group.
-    pub truth: Option<Truth>,
+    /// Ground truth of the only group.
+    pub truth: Option<PathBuf>,
     pub cancel: CancelToken,
 }
 
@@ -73,10 +73,10 @@ struct Waiting {
 impl Stabilisation {
     /// Runs the pass, giving each result to `take` as it is there, and sums the classes up.
     pub fn run(
-        mut self,
+        self,
         mut take: impl FnMut(Stable) -> Result<(), PipelineError>,
     ) -> Result<Vec<ClassSummary>, PipelineError> {
-        let truth = self.truth.take();
+        let truth = self.truth.as_deref().map(|path| Truth::open(path, self.size)).transpose()?;
         let (known, stream) = channel::bounded(self.memory_bytes);
         thread::scope(|scope| {
             let reader = scope.spawn(|| self.read(known));
@@ -123,7 +123,7 @@ impl Stabilisation {
         mut truth: Option<Truth>,
         take: &mut impl FnMut(Stable) -> Result<(), PipelineError>,
     ) -> Result<Vec<ClassSummary>, PipelineError> {
-        let mut smoother = self.settings.smoother(self.memory_bytes).map_err(SmoothError::from)?;
+        let mut smoother = self.settings.smoother(self.memory_bytes)?;
         let mut waiting: VecDeque<Waiting> = VecDeque::new();
         let mut meters = Meters::new(&self.groups, self.meter);
         for Known { index, timestamp, probabilities, flow } in stream {
