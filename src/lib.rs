@@ -1,6 +1,7 @@
 //! Steadymask: measures the flicker of per-frame segmentation masks and takes it out
 //! without making them late. See `ARCHITECTURE.md` for the map.
 
+pub mod cli;
 pub mod frame;
 pub mod mask;
 pub mod segment;

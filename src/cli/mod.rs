@@ -1,0 +1,3 @@
+//! The command line: the engine without a window.
+
+pub mod info;
