@@ -5,4 +5,5 @@ pub mod flow;
 pub mod frame;
 pub mod mask;
 pub mod segment;
+pub mod smooth;
 pub mod video;
