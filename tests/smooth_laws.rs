@@ -96,11 +96,12 @@ proptest! {
 
     #[test]
     fn count_order_and_size_are_kept(settings in settings(), clip in any_clip(1..14)) {
-        // Each frame is marked by a corner too far from anything to be moved or mixed.
         let smoothed = smooth(settings, &clip);
         prop_assert_eq!(smoothed.len(), clip.len());
         prop_assert!(smoothed.iter().all(|mask| mask.size() == size()));
-        // In order: a clip whose brightness grows stays sorted in brightness.
+        // In order: a clip that grows brighter frame by frame still does. (Not with motion,
+        // where a pixel may see only later frames now and only earlier ones in the next.)
+        let settings = Settings { motion: Switch::Off, ..settings };
         let growing: Clip = (0..clip.len()).map(|i| (SoftMask::filled(size(), 130 + 4 * i as u8), clip[i].1.clone())).collect();
         let levels: Vec<u8> = smooth(settings, &growing).iter().map(|mask| mask.values()[0]).collect();
         prop_assert!(levels.is_sorted(), "{levels:?}");
