@@ -41,10 +41,19 @@ impl SoftMask {
 
     /// Set where the value is at least `level`.
     pub fn at_least(&self, level: u8) -> Mask {
+        self.set_where(|value| value >= level)
+    }
+
+    /// Set where the value is `level`, as when values are labels.
+    pub fn equal_to(&self, level: u8) -> Mask {
+        self.set_where(|value| value == level)
+    }
+
+    fn set_where(&self, is_set: impl Fn(u8) -> bool + Copy) -> Mask {
         Mask::from_fn_rows(self.size, |y, row| {
             let values = &self.values[y * self.size.width()..][..self.size.width()];
             for (word, chunk) in row.iter_mut().zip(values.chunks(64)) {
-                *word = pack(chunk, |value| value >= level);
+                *word = pack(chunk, is_set);
             }
         })
     }

@@ -1,0 +1,132 @@
+//! From probabilities to decisions: which class has a pixel, if any.
+
+use rayon::prelude::*;
+
+use crate::mask::{Mask, SoftMask};
+
+use super::cleanup::{fill_holes, hysteresis, remove_specks};
+use super::{Settings, Switch, Threshold};
+
+/// The hard masks of the classes of one frame. A class has a pixel when it is the most
+/// probable of those given (the first of equals) and holds its own against the background,
+/// whose probability is what the classes leave: `p_c ≥ (1 − Σp) · θ / (1 − θ)`. With one
+/// class that is `p ≥ θ`; with θ = 0.5 it is the arg-max, background included. With
+/// `overlap` each class is decided as if it were alone.
+///
+/// # Panics
+/// When the sizes differ, or with more than 255 classes.
+pub fn decide(masks: &[SoftMask], threshold: Threshold, overlap: Switch) -> Vec<Mask> {
+    if masks.len() < 2 || overlap.is_on() {
+        return masks.iter().map(|mask| mask.threshold(threshold.get())).collect();
+    }
+    let size = masks[0].size();
+    assert!(masks.iter().all(|mask| mask.size() == size), "masks of one frame");
+    assert!(masks.len() <= usize::from(u8::MAX), "classes are numbered in a byte");
+    // In 1/255: p_c (1 − θ) ≥ (255 − Σp) θ, with a hair for rounding.
+    let theta = threshold.get();
+    let mut winners = vec![0u8; size.pixels()];
+    winners.par_chunks_mut(1 << 14).enumerate().for_each(|(i, winners)| {
+        let start = i << 14;
+        let mut best = vec![0u8; winners.len()];
+        let mut sum = vec![0u16; winners.len()];
+        for (class, mask) in (1..).zip(masks) {
+            let values = &mask.values()[start..start + winners.len()];
+            for (((winner, best), sum), &value) in winners.iter_mut().zip(&mut best).zip(&mut sum).zip(values) {
+                *winner = if value > *best { class } else { *winner };
+                *best = value.max(*best);
+                *sum += u16::from(value);
+            }
+        }
+        for ((winner, &best), &sum) in winners.iter_mut().zip(&best).zip(&sum) {
+            let background = f32::from(u16::from(u8::MAX).saturating_sub(sum));
+            let holds = f32::from(best) * (1.0 - theta) >= background * theta - 1e-3;
+            *winner = if holds { *winner } else { 0 };
+        }
+    });
+    let winners = SoftMask::new(size, winners);
+    (1..=masks.len() as u8).map(|class| winners.equal_to(class)).collect()
+}
+
+/// The hard masks that come of smoothed probabilities: decided, then hysteresis, minimum
+/// area and hole filling as the settings say.
+pub fn harden(masks: &[SoftMask], settings: &Settings) -> Vec<Mask> {
+    let decided = decide(masks, settings.threshold, settings.overlap);
+    let low = settings.hysteresis.map(|low| decide(masks, low, settings.overlap));
+    let mut hard: Vec<Mask> = decided
+        .into_iter()
+        .enumerate()
+        .map(|(class, high)| {
+            let mask = match &low {
+                Some(low) => hysteresis(&high, &low[class]),
+                None => high,
+            };
+            remove_specks(mask, settings.min_area_px)
+        })
+        .collect();
+    for class in 0..hard.len() {
+        let mut filled = fill_holes(hard[class].clone(), settings.fill_holes_px);
+        if !settings.overlap.is_on() {
+            // A hole may be there because another class is.
+            for (other, mask) in hard.iter().enumerate() {
+                if other != class {
+                    filled = filled.and_not(mask);
+                }
+            }
+        }
+        hard[class] = filled;
+    }
+    hard
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::FrameSize;
+    use proptest::prelude::*;
+
+    fn soft(values: &[u8]) -> SoftMask {
+        SoftMask::new(FrameSize::new(values.len() as u32, 1).unwrap(), values.to_vec())
+    }
+
+    fn theta(value: f32) -> Threshold {
+        Threshold::new(value).unwrap()
+    }
+
+    #[test]
+    fn one_half_is_the_argmax_with_the_background() {
+        //  background 155/55/35, 0, 85
+        let masks = [soft(&[100, 100, 120, 10, 85]), soft(&[0, 100, 100, 245, 85])];
+        let decided = decide(&masks, theta(0.5), Switch::Off);
+        assert_eq!(decided[0].to_bytes(1), [0, 1, 1, 0, 1]);
+        assert_eq!(decided[1].to_bytes(1), [0, 0, 0, 1, 0]);
+    }
+
+    #[test]
+    fn holes_of_another_class_stay_its_own() {
+        let size = FrameSize::new(5, 5).unwrap();
+        let ring = SoftMask::new(size, (0..25).map(|i| if i == 12 { 0 } else { 200 }).collect());
+        let middle = SoftMask::new(size, (0..25).map(|i| if i == 12 { 200 } else { 0 }).collect());
+        let settings = Settings { fill_holes_px: 9, ..Settings::default() };
+        assert_eq!(harden(std::slice::from_ref(&ring), &settings)[0].count(), 25);
+        let hard = harden(&[ring, middle], &settings);
+        assert_eq!((hard[0].count(), hard[1].count()), (24, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_classes_share_a_pixel_and_one_class_is_a_threshold(
+            a in proptest::collection::vec(any::<u8>(), 80),
+            b in proptest::collection::vec(any::<u8>(), 80),
+            level in 1u8..255,
+        ) {
+            let threshold = theta(f32::from(level) / 255.0);
+            let both = decide(&[soft(&a), soft(&b)], threshold, Switch::Off);
+            prop_assert_eq!(both[0].intersection_count(&both[1]), 0);
+            // A class beside one that never occurs is alone.
+            let none = soft(&[0; 80]);
+            let alone = decide(&[soft(&a), none], threshold, Switch::Off);
+            prop_assert_eq!(&alone[0], &soft(&a).threshold(threshold.get()));
+            prop_assert_eq!(decide(&[soft(&a), soft(&b)], threshold, Switch::On)[1].clone(), soft(&b).threshold(threshold.get()));
+        }
+    }
+}

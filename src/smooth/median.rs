@@ -1,0 +1,191 @@
+//! The median over the window: the middle sample, or the mean of the two in the middle when
+//! the number of samples is even (a half rounded up, so that a tied vote counts as set).
+//!
+//! Sorting is done by a network of comparisons that is the same for every pixel, so whole
+//! blocks of pixels go through it at once. (Batcher: Sorting networks and their
+//! applications, 1968.)
+
+use super::window::{Kernel, Samples};
+
+/// The most samples there are; one more than the largest window, as networks like it.
+const MOST: usize = 32;
+/// Pixels that go through the network together.
+const BLOCK: usize = 64;
+
+type Block = [u8; BLOCK];
+
+pub(super) struct Median {
+    /// For n samples, at index n.
+    networks: Vec<Network>,
+}
+
+impl Median {
+    /// For windows of up to so many frames.
+    pub fn new(frames: usize) -> Self {
+        Self { networks: (0..=frames).map(Network::for_middle_of).collect() }
+    }
+}
+
+impl Kernel for Median {
+    fn alike(&self, rows: &[&[u8]], out: &mut [u8]) {
+        let count = rows.len();
+        let mut lanes = [[0; BLOCK]; MOST];
+        for (start, out) in (0..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
+            for (lane, row) in lanes.iter_mut().zip(rows) {
+                lane[..out.len()].copy_from_slice(&row[start..start + out.len()]);
+            }
+            self.networks[count].sort(&mut lanes);
+            let (low, high) = (&lanes[(count - 1) / 2], &lanes[count / 2]);
+            for ((out, &low), &high) in out.iter_mut().zip(low).zip(high) {
+                *out = mean(low, high);
+            }
+        }
+    }
+
+    /// A sample either takes part or is left out: it takes part from half the full weight on.
+    fn weighted(&self, own: &[u8], neighbours: &[Samples], out: &mut [u8]) {
+        let count = neighbours.len() + 1;
+        let mut lanes = [[0; BLOCK]; MOST];
+        for (start, out) in (0..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
+            let block = start..start + out.len();
+            lanes[0][..out.len()].copy_from_slice(&own[block.clone()]);
+            // Samples that are left out become the least and the greatest value in turn, so
+            // they pair off and the middle of the rest stays in the middle.
+            let mut next = [0u8; BLOCK];
+            for (lane, samples) in lanes[1..].iter_mut().zip(neighbours) {
+                let samples = samples.values[block.clone()].iter().zip(&samples.weights[block.clone()]);
+                for ((lane, next), (&value, &weight)) in lane.iter_mut().zip(&mut next).zip(samples) {
+                    let is_in = weight >= 128;
+                    *lane = if is_in { value } else { *next };
+                    *next ^= if is_in { 0 } else { u8::MAX };
+                }
+            }
+            self.networks[count].sort(&mut lanes);
+            // An odd one out was a least value, which moved the middle up by half a place.
+            let (low, middle, high) = (&lanes[(count - 1) / 2], &lanes[count / 2], &lanes[count / 2 + count % 2]);
+            for (i, out) in out.iter_mut().enumerate() {
+                let (low, high) = match (count % 2 == 1, next[i] == 0) {
+                    (true, true) => (middle[i], middle[i]),
+                    (true, false) => (middle[i], high[i]),
+                    (false, true) => (low[i], middle[i]),
+                    (false, false) => (middle[i], middle[i]),
+                };
+                *out = mean(low, high);
+            }
+        }
+    }
+}
+
+fn mean(a: u8, b: u8) -> u8 {
+    ((u16::from(a) + u16::from(b) + 1) / 2) as u8
+}
+
+/// Comparisons that bring the middle of n samples, and its neighbours, into their places.
+#[derive(Debug)]
+struct Network {
+    comparisons: Vec<(u8, u8)>,
+}
+
+impl Network {
+    fn for_middle_of(count: usize) -> Self {
+        let mut comparisons = batcher(count);
+        // A comparison matters only if one of its results is looked at later.
+        let mut wanted: Vec<bool> = (0..count).map(|lane| lane.abs_diff(count / 2) <= 1).collect();
+        comparisons.reverse();
+        comparisons.retain(|&(low, high)| {
+            let (low, high) = (usize::from(low), usize::from(high));
+            let matters = wanted[low] || wanted[high];
+            wanted[low] |= matters;
+            wanted[high] |= matters;
+            matters
+        });
+        comparisons.reverse();
+        Self { comparisons }
+    }
+
+    fn sort(&self, lanes: &mut [Block; MOST]) {
+        for &(low, high) in &self.comparisons {
+            let (low, high) = (usize::from(low) % MOST, usize::from(high) % MOST);
+            let (a, b) = (lanes[low], lanes[high]);
+            for i in 0..BLOCK {
+                lanes[low][i] = a[i].min(b[i]);
+                lanes[high][i] = a[i].max(b[i]);
+            }
+        }
+    }
+}
+
+/// Batcher's merge exchange (Knuth, The Art of Computer Programming 3, algorithm 5.2.2M):
+/// comparisons that sort any number of samples.
+fn batcher(count: usize) -> Vec<(u8, u8)> {
+    let mut comparisons = Vec::new();
+    let top = count.next_power_of_two() / 2;
+    let mut p = top;
+    while p > 0 {
+        let (mut q, mut r, mut d) = (top, 0, p);
+        loop {
+            let pairs = (0..count.saturating_sub(d)).filter(|i| i & p == r);
+            comparisons.extend(pairs.map(|i| (i as u8, (i + d) as u8)));
+            if q == p {
+                break;
+            }
+            d = q - p;
+            q /= 2;
+            r = p;
+        }
+        p /= 2;
+    }
+    comparisons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn median(mut values: Vec<u8>) -> u8 {
+        values.sort_unstable();
+        mean(values[(values.len() - 1) / 2], values[values.len() / 2])
+    }
+
+    /// By the 0-1 principle a network that sorts all bits sorts all values.
+    #[test]
+    fn networks_sort_every_row_of_bits() {
+        for count in 0..=12usize {
+            for bits in 0..1u32 << count {
+                let mut row: Vec<u32> = (0..count).map(|i| bits >> i & 1).collect();
+                for (low, high) in batcher(count) {
+                    let (low, high) = (usize::from(low), usize::from(high));
+                    (row[low], row[high]) = (row[low].min(row[high]), row[low].max(row[high]));
+                }
+                assert!(row.is_sorted(), "{count} samples {bits:b}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_middle_is_found(samples in proptest::collection::vec(any::<u8>(), 1..=31)) {
+            let rows: Vec<[u8; 1]> = samples.iter().map(|&sample| [sample]).collect();
+            let rows: Vec<&[u8]> = rows.iter().map(|row| &row[..]).collect();
+            let mut out = [0];
+            Median::new(31).alike(&rows, &mut out);
+            prop_assert_eq!(out[0], median(samples));
+        }
+
+        #[test]
+        fn left_out_samples_do_not_count(
+            own in any::<u8>(),
+            others in proptest::collection::vec((any::<u8>(), any::<bool>()), 0..=30),
+        ) {
+            let neighbours: Vec<Samples> = others
+                .iter()
+                .map(|&(value, is_in)| Samples { values: vec![value], weights: vec![if is_in { 255 } else { 0 }] })
+                .collect();
+            let mut out = [0];
+            Median::new(31).weighted(&[own], &neighbours, &mut out);
+            let counted = others.iter().filter(|other| other.1).map(|other| other.0);
+            prop_assert_eq!(out[0], median(counted.chain([own]).collect()));
+        }
+    }
+}

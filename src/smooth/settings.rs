@@ -1,0 +1,306 @@
+//! How masks are smoothed: typed settings whose parts check themselves. Names are the same
+//! on the command line, in files and here; the words that a user reads live elsewhere.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that decides how soft masks become steady masks.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Settings {
+    pub method: Method,
+    /// Frames that a moving average or a median looks at.
+    pub window: Window,
+    /// Weight of a frame's own mask in the exponential filter.
+    pub alpha: Alpha,
+    pub timing: Timing,
+    pub input: Input,
+    /// Whether neighbours are moved along the optical flow before they are used.
+    pub motion: Switch,
+    /// The probability from which a pixel is set.
+    pub threshold: Threshold,
+    /// A lower threshold: pixels from it on are set too where they touch, directly or
+    /// through others, a pixel that reaches `threshold`.
+    pub hysteresis: Option<Threshold>,
+    /// Smaller specks are taken out; 0 keeps all.
+    pub min_area_px: u32,
+    /// Holes up to this size are filled; 0 fills none.
+    pub fill_holes_px: u32,
+    /// Whether two classes may share a pixel. Off: the more probable has it.
+    pub overlap: Switch,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            method: Method::MovingAverage,
+            window: Window(5),
+            alpha: Alpha(0.4),
+            timing: Timing::Centred,
+            input: Input::Probabilities,
+            motion: Switch::On,
+            threshold: Threshold(0.5),
+            hysteresis: None,
+            min_area_px: 0,
+            fill_holes_px: 0,
+            overlap: Switch::Off,
+        }
+    }
+}
+
+impl Settings {
+    /// The recipe that this program grew from: causal, on hard masks, without motion. A mean
+    /// of 0.5 or more counts as set; at the start of a clip the window is what there is.
+    pub fn seed_recipe(method: Method) -> Self {
+        Self { method, timing: Timing::Causal, input: Input::Masks, motion: Switch::Off, ..Self::default() }
+    }
+
+    /// # Errors
+    /// When two settings contradict each other. Each alone is checked where it is made.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        match self.hysteresis {
+            Some(low) if low.get() > self.threshold.get() => {
+                Err(SettingsError::Hysteresis { low: low.get(), threshold: self.threshold.get() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether smoothing changes nothing before the threshold: a window of 1, an alpha of 1.
+    pub fn is_identity(&self) -> bool {
+        match self.method {
+            Method::MovingAverage | Method::Median => self.window.frames() == 1,
+            Method::Exponential => self.alpha.get() == 1.0,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    MovingAverage,
+    Median,
+    Exponential,
+}
+
+/// Which frames a filter may look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Timing {
+    /// As many later ones as earlier ones: no lag.
+    Centred,
+    /// This one and earlier ones: a moving average lags by half its window.
+    Causal,
+}
+
+/// What is smoothed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Input {
+    Probabilities,
+    /// Each frame's decision, taken before smoothing.
+    Masks,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Switch {
+    On,
+    Off,
+}
+
+impl Switch {
+    pub fn is_on(self) -> bool {
+        self == Self::On
+    }
+}
+
+impl From<bool> for Switch {
+    fn from(on: bool) -> Self {
+        if on { Self::On } else { Self::Off }
+    }
+}
+
+/// An odd number of frames, 1 to 31.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct Window(u8);
+
+impl Window {
+    pub const MAX: u32 = 31;
+
+    pub fn new(frames: u32) -> Result<Self, SettingsError> {
+        let fits = frames % 2 == 1 && frames <= Self::MAX;
+        if fits { Ok(Self(frames as u8)) } else { Err(SettingsError::Window(frames.to_string())) }
+    }
+
+    pub fn frames(self) -> usize {
+        self.0.into()
+    }
+
+    /// Frames on one side of the middle one.
+    pub fn radius(self) -> usize {
+        self.frames() / 2
+    }
+}
+
+/// Over 0, up to 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "f32", into = "f32")]
+pub struct Alpha(f32);
+
+impl Alpha {
+    pub fn new(alpha: f32) -> Result<Self, SettingsError> {
+        let fits = 0.0 < alpha && alpha <= 1.0;
+        if fits { Ok(Self(alpha)) } else { Err(SettingsError::Alpha(alpha.to_string())) }
+    }
+
+    pub fn get(self) -> f32 {
+        self.0
+    }
+}
+
+/// A probability over 0, up to 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "f32", into = "f32")]
+pub struct Threshold(f32);
+
+impl Threshold {
+    pub fn new(probability: f32) -> Result<Self, SettingsError> {
+        let fits = 0.0 < probability && probability <= 1.0;
+        if fits { Ok(Self(probability)) } else { Err(SettingsError::Threshold(probability.to_string())) }
+    }
+
+    pub fn get(self) -> f32 {
+        self.0
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SettingsError {
+    #[error("a window of {0} frames cannot be used; take an odd number from 1 to 31")]
+    Window(String),
+    #[error("an alpha of {0} cannot be used; take a number over 0, up to 1")]
+    Alpha(String),
+    #[error("a threshold of {0} cannot be used; take a probability over 0, up to 1")]
+    Threshold(String),
+    #[error("the low threshold of the hysteresis, {low}, is above the threshold, {threshold}; swap them or lower it")]
+    Hysteresis { low: f32, threshold: f32 },
+    #[error("{found:?} is not known here; take one of {}", .known.join(", "))]
+    Word { found: String, known: &'static [&'static str] },
+}
+
+/// The words are written out once for both directions; a test holds serde's to them.
+macro_rules! words {
+    ($type:ident { $($variant:ident = $word:literal),+ }) => {
+        impl $type {
+            /// Every value, in the order in which they are offered.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.name())
+            }
+        }
+        impl FromStr for $type {
+            type Err = SettingsError;
+            fn from_str(word: &str) -> Result<Self, SettingsError> {
+                match word {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(SettingsError::Word { found: word.to_owned(), known: &[$($word),+] }),
+                }
+            }
+        }
+    };
+}
+words!(Method { MovingAverage = "moving-average", Median = "median", Exponential = "exponential" });
+words!(Timing { Centred = "centred", Causal = "causal" });
+words!(Input { Probabilities = "probabilities", Masks = "masks" });
+words!(Switch { On = "on", Off = "off" });
+
+/// From text, from the bare number (as serde does) and back.
+macro_rules! number {
+    ($type:ident, $number:ty, $error:ident, $get:expr) => {
+        impl TryFrom<$number> for $type {
+            type Error = SettingsError;
+            fn try_from(number: $number) -> Result<Self, SettingsError> {
+                Self::new(number)
+            }
+        }
+        impl From<$type> for $number {
+            fn from(value: $type) -> Self {
+                $get(value)
+            }
+        }
+        impl FromStr for $type {
+            type Err = SettingsError;
+            fn from_str(text: &str) -> Result<Self, SettingsError> {
+                text.trim().parse().map_or_else(|_| Err(SettingsError::$error(text.to_owned())), Self::new)
+            }
+        }
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+number!(Window, u32, Window, |window: Window| window.0.into());
+number!(Alpha, f32, Alpha, Alpha::get);
+number!(Threshold, f32, Threshold, Threshold::get);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_sensible_values_are_made() {
+        for frames in [0, 2, 4, 33] {
+            assert!(Window::new(frames).is_err());
+        }
+        assert_eq!(Window::new(31).unwrap().radius(), 15);
+        assert!(Alpha::new(0.0).is_err() && Alpha::new(f32::NAN).is_err() && Alpha::new(1.1).is_err());
+        assert!("half".parse::<Threshold>().is_err());
+        assert_eq!("7".parse(), Window::new(7));
+        let error = "kalman".parse::<Method>().unwrap_err().to_string();
+        assert_eq!(error, "\"kalman\" is not known here; take one of moving-average, median, exponential");
+    }
+
+    #[test]
+    fn thresholds_must_be_in_order() {
+        let low = Some(Threshold::new(0.6).unwrap());
+        let settings = Settings { hysteresis: low, ..Settings::default() };
+        assert!(settings.check().unwrap_err().to_string().contains("0.6"));
+        assert!(Settings { threshold: Threshold::new(0.7).unwrap(), ..settings }.check().is_ok());
+    }
+
+    #[test]
+    fn json_survives_the_round_trip_and_checks() {
+        let settings = Settings::seed_recipe(Method::Exponential);
+        let json = serde_json::to_string(&settings).unwrap();
+        assert!(json.contains(r#""method":"exponential""#) && json.contains(r#""min-area-px":0"#), "{json}");
+        assert_eq!(serde_json::from_str::<Settings>(&json).unwrap(), settings);
+        assert_eq!(serde_json::from_str::<Settings>("{}").unwrap(), Settings::default());
+        let error = serde_json::from_str::<Settings>(r#"{"window": 4}"#).unwrap_err();
+        assert!(error.to_string().contains("odd number"), "{error}");
+    }
+
+    #[test]
+    fn a_word_is_the_same_to_serde() {
+        fn hold<T: Serialize + Copy + fmt::Display>(all: &[T]) {
+            for value in all {
+                assert_eq!(serde_json::to_value(value).unwrap(), value.to_string());
+            }
+        }
+        hold(Method::ALL);
+        hold(Timing::ALL);
+        hold(Input::ALL);
+        hold(Switch::ALL);
+    }
+}
