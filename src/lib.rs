@@ -1,9 +1,11 @@
 //! Steadymask: measures the flicker of per-frame segmentation masks and takes it out
 //! without making them late. See `ARCHITECTURE.md` for the map.
 
+pub mod cli;
 pub mod frame;
 pub mod mask;
 pub mod pipeline;
+pub mod process;
 pub mod segment;
 pub mod store;
 pub mod video;
