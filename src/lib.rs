@@ -8,6 +8,7 @@ pub mod frame;
 pub mod mask;
 pub mod metrics;
 pub mod pipeline;
+pub mod process;
 pub mod segment;
 pub mod smooth;
 pub mod store;

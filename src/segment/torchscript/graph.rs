@@ -1,5 +1,8 @@
 //! A TFLite graph as a TorchScript network, in floats.
 //!
+//! A quantised graph also rounds each result to 256 levels and cuts it off at their ends.
+//! Neither is imitated: cutting off changed no class map by as much as 0.01 % and costs time.
+//!
 //! The translation ends at the logits: what follows them in the file (scaling up, arg-max,
 //! sigmoid) is the program's own work, and is returned as a description instead. Padding that
 //! is even on both sides is left to the convolution and holds for every size that keeps it
@@ -101,8 +104,6 @@ fn describe(graph: &Graph<'_>) -> Result<(usize, Description), Malformed> {
 struct Layer {
     kind: LayerKind,
     activation: Activation,
-    /// What an 8-bit result can hold. The network was trained with values cut off there.
-    range: Option<(f64, f64)>,
     inputs: Vec<usize>,
     output: usize,
 }
@@ -211,8 +212,7 @@ impl Layer {
             Operator::Convert => LayerKind::Same,
             Operator::ArgMax => return Err(Malformed::new("it takes an arg-max before its end").into()),
         };
-        let range = graph.tensors[node.output].range().map(|(low, high)| (low.into(), high.into()));
-        Ok(Self { kind, activation: fused, range, inputs: computed, output: node.output })
+        Ok(Self { kind, activation: fused, inputs: computed, output: node.output })
     }
 
     fn forward(&self, values: &[Option<Tensor>]) -> Result<Tensor, TchError> {
@@ -243,12 +243,10 @@ impl Layer {
             LayerKind::HardSwish => input(0)?.f_hardswish()?,
             LayerKind::Logistic => input(0)?.f_sigmoid()?,
         };
-        match (self.activation, self.range) {
-            (Activation::Relu, None) => y.f_relu_(),
-            (Activation::Relu6, _) => y.f_clamp_(0.0, 6.0),
-            (Activation::None, Some((low, high))) => y.f_clamp_(low, high),
-            (Activation::Relu, Some((low, high))) => y.f_clamp_(low.max(0.0), high),
-            (Activation::None, None) => Ok(y),
+        match self.activation {
+            Activation::None => Ok(y),
+            Activation::Relu => y.f_relu_(),
+            Activation::Relu6 => y.f_clamp_(0.0, 6.0),
         }
     }
 }

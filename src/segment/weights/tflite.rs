@@ -215,18 +215,6 @@ impl<'a> Tensor<'a> {
         }
     }
 
-    /// The real numbers that the tensor's 8-bit values can stand for, where it has such values.
-    pub fn range(&self) -> Option<(f32, f32)> {
-        let (scale, zero_point) = self.quantization()?;
-        let (low, high) = match self.kind {
-            UINT8 => (0, 255),
-            INT8 => (-128, 127),
-            _ => return None,
-        };
-        let real = |stored: i64| scale * (stored - zero_point.clamp(-255, 255)) as f32;
-        Some((real(low), real(high)))
-    }
-
     /// A constant's real values.
     pub fn values(&self) -> Result<Values, Malformed> {
         let fail = |cause: &str| Malformed::new(format!("tensor «{}» {cause}", self.name));
