@@ -1,4 +1,6 @@
+//! The program: everything is in the library, so that tests can reach it.
+
 fn main() {
     let code = steadymask::cli::main();
-    steadymask::cli::leave(code);
+    steadymask::process::exit_now(code as i32);
 }

@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::ExitCode;
-use crate::pipeline::{CancelToken, PipelineError};
+use crate::{
+    pipeline::{CancelToken, PipelineError},
+    process,
+};
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// What a cancelled job gets to remove its unfinished files. A network step takes longer and
@@ -20,7 +23,7 @@ pub fn cancel_on_signal(cancel: &CancelToken) -> anyhow::Result<()> {
     let cancel = cancel.clone();
     ctrlc::set_handler(move || {
         if cancel.is_cancelled() {
-            leave(ExitCode::Cancelled);
+            process::exit_now(ExitCode::Cancelled as i32);
         }
         eprintln!("\nsteadymask: stopping …");
         cancel.cancel();
@@ -50,14 +53,4 @@ pub fn run_watched<T: Send + 'static>(
             return Err(PipelineError::Cancelled);
         }
     }
-}
-
-/// Ends the process without running destructors of threads that are left behind: returning
-/// from `main` while a thread is inside libtorch crashes.
-pub fn leave(code: ExitCode) -> ! {
-    use std::io::Write;
-    let _ = std::io::stdout().flush();
-    let _ = std::io::stderr().flush();
-    // SAFETY: `_exit` takes any status and touches no memory of ours.
-    unsafe { libc::_exit(code as i32) }
 }

@@ -3,12 +3,17 @@
 mod args;
 mod doctor;
 mod exit;
+mod info;
 mod interrupt;
+mod models;
+mod network;
 mod run;
 
 use clap::{Parser, Subcommand};
 
 pub use exit::ExitCode;
+
+use crate::process;
 
 /// Measures the flicker of per-frame video masks and takes it out without making them late.
 #[derive(Parser)]
@@ -39,6 +44,9 @@ enum Command {
 /// Runs the command of the process's arguments and says how the process shall end.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    if !matches!(cli.command, Some(Command::Info(_))) {
+        process::with_passive_openmp();
+    }
     let result = match cli.command {
         Some(Command::Run(args)) => run::run(args),
         Some(Command::Info(args)) => info::run(args),
@@ -54,7 +62,7 @@ pub fn main() -> ExitCode {
 
 #[cfg(feature = "gui")]
 fn open_window(video: Option<std::path::PathBuf>) -> anyhow::Result<()> {
-    crate::app::open(video)
+    todo_app(video)
 }
 
 #[cfg(not(feature = "gui"))]

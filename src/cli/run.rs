@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     export::ExportKind,
+    metrics::{ClassSummary, Distribution, Metric},
     pipeline::{CancelToken, Finished, Progress, Run, RunProgress},
 };
 
@@ -83,11 +84,27 @@ fn print_summary(finished: &Finished) {
     let report = &finished.report;
     println!("{}: {} frames", report.video.display(), report.frames);
     for summary in &report.summaries {
-        println!("{summary}");
+        println!("  {}", summary_line(summary));
     }
     for file in &finished.files {
         println!("  {}", file.display());
     }
+}
+
+/// Calmer never stands without late.
+fn summary_line(summary: &ClassSummary) -> String {
+    let percent = |value: Option<f64>| value.map_or_else(|| "–".into(), |value| format!("{value:.0} %"));
+    let mean = |side: &Option<Distribution>| side.as_ref().map_or_else(|| "–".into(), |side| format!("{:.4}", side.mean));
+    let instability = &summary.metrics[Metric::Instability];
+    let lag = summary.lag.map_or_else(|| "–".into(), |lag| lag.to_string());
+    format!(
+        "{}: instability {} → {} ({} less), lag {lag} frames, agreement {}",
+        summary.class,
+        mean(&instability.raw),
+        mean(&instability.smoothed),
+        percent(summary.improvement_percent),
+        mean(&summary.agreement),
+    )
 }
 
 /// A bar for each pass; they run side by side.

@@ -13,7 +13,7 @@ use crate::{
     flow::{FlowPair, warp_mask},
     frame::{FrameIndex, FrameSize, Timestamp},
     mask::{Mask, SoftMask},
-    metrics::{ClassMeter, ClassSummary, FrameMetrics, MeterFrame, MeterSettings, WarpedNeighbours, WarpedPair},
+    metrics::{ClassMeter, ClassSummary, FrameMetrics, MeterFrame, MeterSettings, Warped, WarpedNeighbours, WarpedPair},
     segment::{ClassGroup, Manifest, probabilities},
     smooth::{Masks, Settings, SmoothFrame, decide, harden},
 };
@@ -222,7 +222,8 @@ impl Meters {
 
 /// Both neighbours, each as seen from the other.
 fn warped_pair(before: &Mask, now: &Mask, flow: &FlowPair) -> WarpedPair {
+    let warped = |(mask, valid)| Warped { mask, valid };
     let (previous, onto_previous) =
         rayon::join(|| warp_mask(before, flow.backward()), || warp_mask(now, flow.forward()));
-    WarpedPair { previous: previous.into(), onto_previous: onto_previous.into() }
+    WarpedPair { previous: warped(previous), onto_previous: warped(onto_previous) }
 }

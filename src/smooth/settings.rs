@@ -68,6 +68,16 @@ impl Settings {
         }
     }
 
+    /// How late a causal filter is known to be, in frames: half of what a window looks back,
+    /// the mean age of a sample in the exponential filter. 0 for a centred one.
+    pub fn expected_lag_frames(&self) -> f64 {
+        match (self.timing, self.method) {
+            (Timing::Centred, _) => 0.0,
+            (Timing::Causal, Method::Exponential) => f64::from((1.0 - self.alpha.get()) / self.alpha.get()),
+            (Timing::Causal, _) => (self.window.frames() - 1) as f64 / 2.0,
+        }
+    }
+
     /// Whether smoothing changes nothing before the threshold: a window of 1, an alpha of 1.
     pub fn is_identity(&self) -> bool {
         match self.method {

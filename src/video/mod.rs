@@ -23,6 +23,11 @@ pub use sink::{VideoFormat, VideoSink};
 
 use crate::frame::{Frame, FrameIndex, FrameSize};
 
+/// The version of OpenCV that reads and writes videos here.
+pub fn opencv_version() -> String {
+    opencv::core::get_version_string().unwrap_or_else(|error| format!("unknown ({})", error.message))
+}
+
 /// The rate of what has none: images, and files that don't say.
 pub const NOMINAL_FRAMES_PER_SEC: f64 = 25.0;
 
