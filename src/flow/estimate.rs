@@ -8,7 +8,7 @@ use opencv::video;
 
 use crate::frame::{Frame, FrameIndex, FrameSize};
 
-use super::cut::{Look, is_cut};
+use super::cut::is_cut;
 use super::field::FlowField;
 use super::{FlowError, FlowPair};
 
@@ -50,7 +50,7 @@ pub struct FlowEstimator {
     grid: FrameSize,
     there: Algorithm,
     back: Algorithm,
-    last: Option<(Mat, Look)>,
+    last: Option<Mat>,
 }
 
 enum Algorithm {
@@ -96,19 +96,17 @@ impl FlowEstimator {
         }
         let failed = |cause: opencv::Error| failed(frame.index(), &cause);
         let grey = grey_on(frame, self.grid).map_err(failed)?;
-        let look = Look::of(grey.data_bytes().map_err(failed)?);
         let pair = match &self.last {
             None => None,
-            Some((last, last_look)) => {
+            Some(last) => {
                 let (there, back) = (&mut self.there, &mut self.back);
                 let (forward, backward) = rayon::join(|| there.between(last, &grey), || back.between(&grey, last));
                 let pair = FlowPair::new(forward.map_err(failed)?, backward.map_err(failed)?, false);
-                let (from, to) = (last.data_bytes().map_err(failed)?, grey.data_bytes().map_err(failed)?);
-                let cut = is_cut(&pair, (from, last_look), (to, &look));
+                let cut = is_cut(&pair, last.data_bytes().map_err(failed)?, grey.data_bytes().map_err(failed)?);
                 Some(pair.with_cut(cut))
             }
         };
-        self.last = Some((grey, look));
+        self.last = Some(grey);
         Ok(pair)
     }
 
@@ -161,5 +159,71 @@ impl Algorithm {
         let size = FrameSize::new(flow.cols() as u32, flow.rows() as u32)
             .ok_or_else(|| opencv::Error::new(opencv::core::StsBadSize, "flow of no size"))?;
         Ok(FlowField::from_fn(size, |x, y| vectors[y * wide + x].0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Timestamp;
+
+    /// A smooth texture, moved by (dx, dy).
+    fn texture(size: FrameSize, dx: f64, dy: f64) -> Frame {
+        let value = |i: usize| {
+            let (x, y) = ((i % size.width()) as f64 - dx, (i / size.width()) as f64 - dy);
+            let waves = (x * 0.21).sin() + (y * 0.17 + x * 0.05).cos() + (x * 0.043 - y * 0.071).sin();
+            (128.0 + 40.0 * waves) as u8
+        };
+        let rgb = (0..size.pixels()).flat_map(|i| [value(i); 3]).collect();
+        Frame::new(FrameIndex::ZERO, Timestamp::default(), size, rgb)
+    }
+
+    fn size(width: u32, height: u32) -> FrameSize {
+        FrameSize::new(width, height).unwrap()
+    }
+
+    #[test]
+    fn every_estimator_finds_a_known_shift_both_ways() {
+        let picture = size(240, 160);
+        for estimator in [Quality::Fast, Quality::Medium, Quality::Fine].map(Estimator::Dis).into_iter().chain([Estimator::Farneback]) {
+            let mut flow = FlowEstimator::with(picture, picture, estimator).unwrap();
+            assert_eq!(flow.push(&texture(picture, 0.0, 0.0)).unwrap(), None);
+            let pair = flow.push(&texture(picture, 3.0, -2.0)).unwrap().unwrap();
+            for (direction, sign) in [(pair.forward(), 1.0), (pair.backward(), -1.0)] {
+                assert!(direction.valid_share() > 0.9, "{estimator:?}: {}", direction.valid_share());
+                let [dx, dy] = direction.field().vector(120, 80);
+                assert!((dx - sign * 3.0).abs() < 0.3 && (dy + sign * 2.0).abs() < 0.3, "{estimator:?}: {dx}, {dy}");
+            }
+            assert!(!pair.is_cut());
+        }
+    }
+
+    #[test]
+    fn a_large_picture_is_followed_on_a_small_grid() {
+        let picture = size(960, 540);
+        let mut flow = FlowEstimator::new(picture, Quality::Medium).unwrap();
+        assert_eq!(flow.grid(), size(480, 270));
+        flow.push(&texture(picture, 0.0, 0.0)).unwrap();
+        let pair = flow.push(&texture(picture, 6.0, 0.0)).unwrap().unwrap();
+        let [dx, _] = pair.forward().field().vector(240, 135);
+        assert!((dx - 3.0).abs() < 0.3, "{dx}");
+    }
+
+    #[test]
+    fn tiny_and_odd_pictures_work() {
+        for picture in [size(1, 1), size(17, 3), size(2001, 5)] {
+            for estimator in [Estimator::Dis(Quality::Medium), Estimator::Farneback] {
+                let mut flow = FlowEstimator::with(picture, FlowEstimator::grid_for(picture), estimator).unwrap();
+                flow.push(&texture(picture, 0.0, 0.0)).unwrap();
+                assert!(flow.push(&texture(picture, 1.0, 0.0)).unwrap().is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn another_size_is_an_error() {
+        let mut flow = FlowEstimator::new(size(64, 48), Quality::Fast).unwrap();
+        let error = flow.push(&texture(size(64, 47), 0.0, 0.0)).unwrap_err();
+        assert!(error.to_string().contains("64×48"), "{error}");
     }
 }
