@@ -2,6 +2,7 @@
 
 mod args;
 mod doctor;
+mod evaluate;
 mod exit;
 mod info;
 mod interrupt;
@@ -33,6 +34,8 @@ Exit codes: 0 done · 1 a fault of the program · 2 wrong use · 3 the input can
 enum Command {
     /// Make steady masks of a video: run the network, smooth, measure, export
     Run(run::RunArgs),
+    /// Score raw and smoothed masks against ground truth, method by method
+    Evaluate(evaluate::EvaluateArgs),
     /// Print what a video really holds
     Info(info::InfoArgs),
     /// List the networks, or install them
@@ -49,6 +52,7 @@ pub fn main() -> ExitCode {
     }
     let result = match cli.command {
         Some(Command::Run(args)) => run::run(args),
+        Some(Command::Evaluate(args)) => evaluate::run(args),
         Some(Command::Info(args)) => info::run(args),
         Some(Command::Models(args)) => models::run(args),
         Some(Command::Doctor(args)) => doctor::run(args),

@@ -37,7 +37,8 @@ pub enum ExportError {
 }
 
 impl ExportError {
-    fn on(path: &Path) -> impl Fn(std::io::Error) -> Self + use<'_> {
+    /// What made writing `path` fail.
+    pub fn on(path: &Path) -> impl Fn(std::io::Error) -> Self + use<'_> {
         move |error| Self::Write { path: path.to_owned(), cause: error.to_string() }
     }
 }

@@ -82,6 +82,16 @@ pub fn tune(
     Ok(Tuned { settings, why, min_agreement, trials })
 }
 
+/// Tunes on the clip of an evaluation, of whose ground truth it sees nothing.
+pub fn tune_for(
+    evaluation: &super::Evaluation,
+    base: Settings,
+    cancel: &CancelToken,
+) -> Result<Tuned, PipelineError> {
+    let job = |settings| Stabilisation { truth: None, ..evaluation.stabilisation(settings, cancel) };
+    tune(job, base, &Progress::default(), cancel)
+}
+
 fn candidates(base: Settings) -> Vec<Settings> {
     let windows = |method, frames: &[u32]| {
         let windows = frames.iter().filter_map(|&frames| Window::new(frames).ok());
