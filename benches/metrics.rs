@@ -56,7 +56,7 @@ fn boundaries(c: &mut Criterion) {
 
 criterion_group! {
     name = metrics;
-    config = Criterion::default().sample_size(20);
+    config = Criterion::default().sample_size(20).without_plots();
     targets = neighbours, boundaries
 }
 criterion_main!(metrics);
