@@ -11,8 +11,10 @@
 
 The reference code runs as it is, but for names that NumPy has dropped since (np.int), the
 integer arguments that it now wants (nbins in t_stability.py), and, where `decay_unwrapped` is
-given, the 8-bit cast in db_statistics. Of two contours of equal length the first is taken, as
-in the Matlab code. Masks are made here by integer arithmetic alone; tests/metrics_golden.rs
+given, the 8-bit cast in db_statistics. For the numbers here the C++ (PolyCont, Boost 1.74's
+Dijkstra) was transcribed from its sources behind ctypes instead of Boost.Python, with psimpl's
+Douglas-Peucker cut down to two dimensions. Of two contours of equal length the first is taken,
+as in the Matlab code; versions of the C++ differ there. Masks are made here by integer arithmetic alone; tests/metrics_golden.rs
 makes the same ones, and `pixels` proves it.
 """
 
