@@ -58,6 +58,12 @@ struct Source {
     path: PathBuf,
 }
 
+/// What the manifest says of the weights.
+struct Origin {
+    description: String,
+    licence: String,
+}
+
 /// Installs the model `name` into the library's folder. `from` is the file of its weights, a
 /// wheel that holds it, or a folder that one of them is in; without it the file is fetched.
 pub fn install(
@@ -68,7 +74,8 @@ pub fn install(
     progress: &mut dyn FnMut(Step),
 ) -> Result<Installed, InstallError> {
     let entry = catalogue::entry(name).ok_or_else(|| InstallError::Unknown(name.to_owned()))?;
-    if let Some(pt) = library.path_of(name).filter(|_| !force) {
+    let pt = library.install_folder().join(format!("{name}.pt"));
+    if pt.exists() && !force {
         return Err(InstallError::Already { name: name.to_owned(), pt });
     }
     let source = match from {
@@ -97,7 +104,9 @@ pub fn install(
         let file = source.path.file_name().unwrap_or_default().to_string_lossy();
         format!("the user's own weights {file} (sha256 {found}), not the official ones")
     };
-    let (pt, manifest) = build(library, entry, &source, description, progress)?;
+    let licence =
+        if is_official { entry.licence.clone() } else { "that of the user's own weights".to_owned() };
+    let (pt, manifest) = build(library, entry, &source, Origin { description, licence }, progress)?;
     Ok(Installed { pt, manifest, is_official })
 }
 
@@ -106,7 +115,7 @@ fn build(
     library: &Library,
     entry: &Entry,
     source: &Source,
-    description: String,
+    origin: Origin,
     progress: &mut dyn FnMut(Step),
 ) -> Result<(PathBuf, Manifest), InstallError> {
     let folder = library.install_folder();
@@ -129,7 +138,7 @@ fn build(
             entry.classes.len()
         )));
     }
-    let manifest = manifest(entry, &converted, sha256_of(&made).map_err(write)?, description);
+    let manifest = manifest(entry, &converted, sha256_of(&made).map_err(write)?, origin);
 
     progress(Step::Trying);
     let options = Options { device: Device::Cpu, try_sizes: true, ..Options::default() };
@@ -146,7 +155,7 @@ fn build(
     Ok((pt, manifest))
 }
 
-fn manifest(entry: &Entry, converted: &Converted, sha256: String, source: String) -> Manifest {
+fn manifest(entry: &Entry, converted: &Converted, sha256: String, origin: Origin) -> Manifest {
     let (mean, std) = converted.mean_std.unwrap_or((0.0, 1.0));
     Manifest {
         name: entry.name.clone(),
@@ -158,8 +167,8 @@ fn manifest(entry: &Entry, converted: &Converted, sha256: String, source: String
         upsampling: converted.upsampling,
         output_stride: converted.output_stride,
         sha256,
-        licence: entry.licence.clone(),
-        source,
+        licence: origin.licence,
+        source: origin.description,
         torch_version: torch_version().to_owned(),
     }
 }
