@@ -19,8 +19,11 @@ pub fn with_passive_openmp() {
     let Ok(program) = std::env::current_exe() else { return };
     let mut arguments = std::env::args_os();
     let name = arguments.next().unwrap_or_else(|| program.clone().into_os_string());
-    let error =
-        std::process::Command::new(&program).arg0(name).args(arguments).env("OMP_WAIT_POLICY", "passive").exec();
+    let error = std::process::Command::new(&program)
+        .arg0(name)
+        .args(arguments)
+        .env("OMP_WAIT_POLICY", "passive")
+        .exec();
     tracing::warn!("could not start again with OMP_WAIT_POLICY=passive: {error}");
 }
 

@@ -1,6 +1,6 @@
 //! `steadymask models`: what networks there are, and installing them.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -58,6 +58,11 @@ pub fn run(args: ModelsArgs) -> Result<()> {
     }
 }
 
+/// To standard output. That nobody reads it any more, as after `| head`, is no failure.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
 /// A line of the list.
 #[derive(Serialize)]
 struct Row {
@@ -75,19 +80,24 @@ fn list(library: &Library, json: bool) -> Result<()> {
     let others = library.names().into_iter().filter(|name| catalogue::entry(name).is_none());
     rows.extend(others.filter_map(|name| other_row(library, name)));
     if json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        say(&serde_json::to_string_pretty(&rows)?);
         return Ok(());
     }
     for row in &rows {
-        let state = row.installed.as_ref().map_or("not installed".to_owned(), |pt| format!("installed: {}", pt.display()));
-        println!("{}  ({state})", row.name);
-        println!("    {}", row.title);
-        println!("    {:.1} MB, licence {}", row.megabytes, row.licence);
-        println!("    classes: {}", row.classes.join(", "));
+        let state = row
+            .installed
+            .as_ref()
+            .map_or("not installed".to_owned(), |pt| format!("installed: {}", pt.display()));
+        say(&format!("{}  ({state})", row.name));
+        say(&format!("    {}", row.title));
+        say(&format!("    {:.1} MB, licence {}", row.megabytes, row.licence));
+        say(&format!("    classes: {}", row.classes.join(", ")));
     }
     match library.best() {
-        Some(best) => println!("\nThe best of the installed ones is {best}."),
-        None => println!("\nNone is installed yet. «steadymask models setup» installs all that can be had."),
+        Some(best) => say(&format!("\nThe best of the installed ones is {best}.")),
+        None => {
+            say("\nNone is installed yet. «steadymask models setup» installs all that can be had.")
+        }
     }
     Ok(())
 }
@@ -130,9 +140,9 @@ fn install_one(library: &Library, name: &str, from: Option<&Path>, force: bool) 
     let installed = install(library, name, from, force, &mut |step| show(&bar, name, step));
     bar.finish_and_clear();
     let installed = installed?;
-    println!("{name}: installed as {}", installed.pt.display());
+    say(&format!("{name}: installed as {}", installed.pt.display()));
     if !installed.is_official {
-        println!("{name}: made from your own weights, which are not the official ones");
+        say(&format!("{name}: made from your own weights, which are not the official ones"));
     }
     Ok(())
 }
@@ -141,7 +151,8 @@ fn show(bar: &ProgressBar, name: &str, step: Step) {
     match step {
         Step::Fetching { bytes, of: Some(total) } => {
             if bar.length() != Some(total)
-                && let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes}, {eta} left")
+                && let Ok(style) =
+                    ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes}, {eta} left")
             {
                 bar.set_style(style);
                 bar.set_length(total);
@@ -149,7 +160,9 @@ fn show(bar: &ProgressBar, name: &str, step: Step) {
             }
             bar.set_position(bytes);
         }
-        Step::Fetching { bytes, of: None } => bar.set_message(format!("fetching {name}: {:.1} MB", bytes as f64 / 1e6)),
+        Step::Fetching { bytes, of: None } => {
+            bar.set_message(format!("fetching {name}: {:.1} MB", bytes as f64 / 1e6))
+        }
         Step::Converting | Step::Trying => {
             bar.set_style(ProgressStyle::default_spinner());
             bar.set_message(match step {
@@ -165,17 +178,17 @@ fn set_up(library: &Library, folders: &[PathBuf]) -> Result<()> {
     for entry in catalogue::entries() {
         let name = &entry.name;
         if let Some(pt) = library.path_of(name) {
-            println!("{name}: there already, {}", pt.display());
+            say(&format!("{name}: there already, {}", pt.display()));
             continue;
         }
         let from = folders.iter().find_map(|folder| look_in(entry, folder));
         if let Err(error) = install_one(library, name, from.as_deref(), false) {
-            println!("{name}: not installed: {error}");
+            say(&format!("{name}: not installed: {error}"));
         }
     }
     match library.best() {
         Some(best) => {
-            println!("The best model here is {best}.");
+            say(&format!("The best model here is {best}."));
             Ok(())
         }
         None => anyhow::bail!(
