@@ -24,11 +24,12 @@ pub struct Reading<'a> {
 
 /// One sentence for the user, or `None` when nothing credible says that frames are missing.
 pub fn describe(reading: &Reading) -> Option<String> {
-    let refused = (reading.refused_packets > 0).then(|| {
-        format!("{} damaged packets could not be decoded and were left out", reading.refused_packets)
-    });
-    let parts: Vec<String> = missing_end(reading).into_iter().chain(refused).collect();
-    (!parts.is_empty()).then(|| parts.join("; "))
+    missing_end(reading).or_else(|| {
+        // At the end of a file that breaks off, a damaged packet is the break.
+        (reading.refused_packets > 0 && !reading.is_cut_off).then(|| {
+            format!("left out what could not be decoded of the file ({} damaged packets)", reading.refused_packets)
+        })
+    })
 }
 
 fn missing_end(reading: &Reading) -> Option<String> {
@@ -109,6 +110,6 @@ mod tests {
         let last = Timestamp::from_secs(5.96);
         let reading =
             Reading { info: &info, decoded_frames: 148, last, is_cut_off: false, refused_packets: 2 };
-        assert_eq!(describe(&reading).unwrap(), "2 damaged packets could not be decoded and were left out");
+        assert_eq!(describe(&reading).unwrap(), "left out what could not be decoded of the file (2 damaged packets)");
     }
 }

@@ -20,7 +20,7 @@ const FRAMES_BETWEEN_CHECKS: usize = 16;
 pub enum VideoFormat {
     /// Lossless grey, FFV1 (pixel format `gray`) in MKV: masks and mattes.
     Ffv1Grey,
-    /// Lossless RGB, FFV1 (pixel format `bgr0`) in MKV.
+    /// Lossless RGB, FFV1 (pixel format `bgr0`, or `bgra` and opaque) in MKV.
     Ffv1Rgb,
     /// H.264 (x264, CRF 23, 4:2:0) in MP4, to look at.
     H264,
