@@ -5,5 +5,6 @@ pub mod flow;
 pub mod frame;
 pub mod mask;
 pub mod segment;
+mod simd;
 pub mod smooth;
 pub mod video;
