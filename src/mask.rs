@@ -197,11 +197,11 @@ impl Mask {
         let mut bytes = vec![0; self.size.pixels()];
         for (y, row) in bytes.chunks_exact_mut(self.size.width()).enumerate() {
             for (chunk, &word) in row.chunks_mut(64).zip(self.row(y)) {
-                for (eight, bits) in chunk.chunks_mut(8).zip(word.to_le_bytes()) {
-                    for (byte, flag) in eight.iter_mut().zip(unpack(bits)) {
-                        *byte = set * flag;
-                    }
+                let mut spread = [0; 64];
+                for (eight, bits) in spread.as_chunks_mut::<8>().0.iter_mut().zip(word.to_le_bytes()) {
+                    *eight = unpack(bits, set);
                 }
+                chunk.copy_from_slice(&spread[..chunk.len()]);
             }
         }
         bytes
@@ -239,10 +239,11 @@ fn pack(values: &[u8], is_set: impl Fn(u8) -> bool) -> u64 {
     })
 }
 
-/// The inverse: eight bytes, 1 where the bit is set.
-fn unpack(bits: u8) -> [u8; 8] {
+/// The inverse: eight bytes, `set` where the bit is set.
+fn unpack(bits: u8, set: u8) -> [u8; 8] {
     let lanes = u64::from(bits) * 0x0101_0101_0101_0101 & 0x8040_2010_0804_0201;
-    ((lanes + 0x7f7f_7f7f_7f7f_7f7f) >> 7 & 0x0101_0101_0101_0101).to_le_bytes()
+    let flags = (lanes + 0x7f7f_7f7f_7f7f_7f7f) >> 7 & 0x0101_0101_0101_0101;
+    (flags * u64::from(set)).to_le_bytes()
 }
 
 #[cfg(test)]

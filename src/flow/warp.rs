@@ -5,12 +5,11 @@
 //! row by row in three passes: where to sample (arithmetic), fetching the four neighbours
 //! (memory), blending them (arithmetic). The first is shared by all planes of a frame.
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
 use crate::frame::FrameSize;
 use crate::mask::{Mask, SoftMask};
+use crate::simd::vectorised;
 
 use super::field::{FRACTION_BITS, FlowField};
 use super::Flow;
@@ -58,11 +57,11 @@ pub(crate) struct Upscale {
     columns: Vec<Between>,
 }
 
-/// A place between two neighbours of a grid: the lower one and the share of the higher.
+/// A place between two neighbours of a grid: the lower one and the share of the next. (At
+/// the end of the grid there is no next, and its share is 0.)
 #[derive(Clone, Copy, Debug)]
 struct Between {
     low: u32,
-    high: u32,
     share: f32,
 }
 
@@ -72,11 +71,7 @@ impl Between {
     fn new(at: usize, side: usize, grid: usize) -> Self {
         let place = ((at as f32 + 0.5) * grid as f32 / side as f32 - 0.5).clamp(0.0, (grid - 1) as f32);
         let low = place as usize;
-        Self { low: low as u32, high: (low + 1).min(grid - 1) as u32, share: place - low as f32 }
-    }
-
-    fn lerp(self, a: f32, b: f32) -> f32 {
-        a + (b - a) * self.share
+        Self { low: low as u32, share: place - low as f32 }
     }
 }
 
@@ -113,7 +108,8 @@ impl<'a> Sampler<'a> {
     /// Scratch memory to go down the rows with; each thread has its own.
     pub fn band(self) -> Band<'a> {
         let width = self.upscale.mask.width();
-        Band { sampler: self, above: GridRow::new(width), below: GridRow::new(width), places: Places::new(self.upscale.mask) }
+        let row = || GridRow::new(self.upscale.grid.width(), width);
+        Band { sampler: self, above: row(), below: row(), places: Places::new(self.upscale.mask) }
     }
 }
 
@@ -134,48 +130,67 @@ impl Band<'_> {
             std::mem::swap(&mut self.above, &mut self.below);
         }
         self.above.fill(between.low, self.sampler);
-        self.below.fill(between.high, self.sampler);
+        self.below.fill((between.low + 1).min(grid.height() as u32 - 1), self.sampler);
         self.places.fill(y, between.share, &self.above, &self.below);
         &self.places
     }
 }
 
-/// A row of the grid at the mask's width: displacements in mask pixels, and weights.
+/// What is interpolated, in one register: the displacement in mask pixels along x and y, the
+/// weight, and nothing.
+type Knot = [f32; 4];
+
+/// A row of the grid, and the same at the mask's width.
 struct GridRow {
     y: Option<u32>,
+    /// The last is twice there, so that each has a next.
+    knots: Vec<Knot>,
+    wide: Vec<Knot>,
+    /// `wide`, each part on its own.
     dx: Vec<f32>,
     dy: Vec<f32>,
     weight: Vec<f32>,
 }
 
 impl GridRow {
-    fn new(width: usize) -> Self {
-        Self { y: None, dx: vec![0.0; width], dy: vec![0.0; width], weight: vec![0.0; width] }
+    fn new(grid: usize, width: usize) -> Self {
+        let part = || vec![0.0; width];
+        let (knots, wide) = (vec![[0.0; 4]; grid + 1], vec![[0.0; 4]; width]);
+        Self { y: None, knots, wide, dx: part(), dy: part(), weight: part() }
     }
 
-    fn fill(&mut self, y: u32, Sampler { upscale, field, weights }: Sampler<'_>) {
-        if self.y.replace(y) == Some(y) {
-            return;
+    fn fill(&mut self, y: u32, sampler: Sampler<'_>) {
+        if self.y.replace(y) != Some(y) {
+            fill_grid_row(self, y as usize, sampler);
         }
+    }
+}
+
+vectorised! {
+    fn fill_grid_row(grid_row: &mut GridRow, y: usize, sampler: Sampler<'_>) {
+        let Sampler { upscale, field, weights } = sampler;
         let per_step = |mask: usize, grid: usize| mask as f32 / grid as f32 / (1 << FRACTION_BITS) as f32;
         let scale_x = per_step(upscale.mask.width(), upscale.grid.width());
         let scale_y = per_step(upscale.mask.height(), upscale.grid.height());
-        let vectors = field.row(y as usize);
-        let weights = &weights[y as usize * upscale.grid.width()..][..upscale.grid.width()];
-        let out = self.dx.iter_mut().zip(&mut self.dy).zip(&mut self.weight);
-        for (between, ((dx, dy), weight)) in upscale.columns.iter().zip(out) {
-            let (low, high) = (between.low as usize, between.high as usize);
-            let [ax, ay] = vectors[low].map(f32::from);
-            let [bx, by] = vectors[high].map(f32::from);
-            *dx = between.lerp(ax, bx) * scale_x;
-            *dy = between.lerp(ay, by) * scale_y;
-            *weight = between.lerp(f32::from(weights[low]), f32::from(weights[high]));
+        let GridRow { knots, wide, dx, dy, weight, .. } = grid_row;
+        let width = upscale.grid.width();
+        let row = field.row(y).iter().zip(&weights[y * width..][..width]);
+        for (knot, (&[dx, dy], &weight)) in knots.iter_mut().zip(row) {
+            *knot = [f32::from(dx) * scale_x, f32::from(dy) * scale_y, f32::from(weight), 0.0];
+        }
+        knots[width] = knots[width - 1];
+        for (wide, &Between { low, share }) in wide.iter_mut().zip(&upscale.columns) {
+            let (a, b) = (knots[low as usize], knots[low as usize + 1]);
+            *wide = std::array::from_fn(|i| a[i] + (b[i] - a[i]) * share);
+        }
+        for ((dx, dy), (weight, &knot)) in dx.iter_mut().zip(dy).zip(weight.iter_mut().zip(&*wide)) {
+            [*dx, *dy, *weight, _] = knot;
         }
     }
 }
 
 /// Where to sample for the pixels of one row: the first of four neighbours and the shares,
-/// in 1/256, of those to its right and below.
+/// in 1/256, of those to its right and below. Padded to whole blocks.
 pub(crate) struct Places {
     size: FrameSize,
     offsets: Vec<u32>,
@@ -184,86 +199,132 @@ pub(crate) struct Places {
     weights: Vec<u8>,
 }
 
-/// Pixels whose neighbours are fetched at a time: small enough to stay in registers' reach.
+/// Pixels whose neighbours are fetched at a time: they stay in the fastest cache, and loops
+/// of a fixed length are vectorised to the last pixel.
 const BLOCK: usize = 64;
 
 impl Places {
     fn new(size: FrameSize) -> Self {
-        let width = size.width();
-        Self { size, offsets: vec![0; width], right: vec![0; width], down: vec![0; width], weights: vec![0; width] }
+        let padded = size.width().next_multiple_of(BLOCK);
+        Self { size, offsets: vec![0; padded], right: vec![0; padded], down: vec![0; padded], weights: vec![0; padded] }
     }
 
     fn fill(&mut self, y: usize, share: f32, above: &GridRow, below: &GridRow) {
-        let (width, height) = (self.size.width(), self.size.height());
-        let (last_x, last_y) = ((width - 1) as f32, (height - 1) as f32);
-        // The neighbour to the right is fetched too, so the last column is reached from the
-        // one before it.
-        let (max_x0, max_y0) = (width.saturating_sub(2) as i32, height.saturating_sub(2) as i32);
-        let lerp = |a: f32, b: f32| a + (b - a) * share;
-        for x in 0..width {
-            let at_x = x as f32 + lerp(above.dx[x], below.dx[x]);
-            let at_y = y as f32 + lerp(above.dy[x], below.dy[x]);
-            let inside = (at_x >= -0.5) & (at_x <= last_x + 0.5) & (at_y >= -0.5) & (at_y <= last_y + 0.5);
-            let weight = lerp(above.weight[x], below.weight[x]) + 0.5;
-            self.weights[x] = if inside { weight as i32 as u8 } else { 0 };
-            let fixed_x = (at_x.max(0.0).min(last_x) * 256.0) as i32;
-            let fixed_y = (at_y.max(0.0).min(last_y) * 256.0) as i32;
-            let (x0, y0) = ((fixed_x >> 8).min(max_x0), (fixed_y >> 8).min(max_y0));
-            self.right[x] = (fixed_x - (x0 << 8)) as u16;
-            self.down[x] = (fixed_y - (y0 << 8)) as u16;
-            self.offsets[x] = (y0 * width as i32 + x0) as u32;
-        }
+        fill_places(self, y, share, above, below);
     }
 
     /// How much each pixel's sample counts, 0 to 255; 0 outside the picture.
     pub fn weights(&self) -> &[u8] {
-        &self.weights
+        &self.weights[..self.size.width()]
     }
 
     /// Bilinear samples of a plane of the mask's size, rounded to the nearest.
     pub fn sample(&self, plane: &[u8], out: &mut [u8]) {
-        self.sample_with(plane, out, |a, b, share| {
-            ((u16::from(a) * (256 - share) + u16::from(b) * share + 128) >> 8) as u8
-        });
+        sample_u8(self, plane, out);
     }
 
     /// The same for values of 16 bits.
     pub fn sample_u16(&self, plane: &[u16], out: &mut [u16]) {
-        self.sample_with(plane, out, |a, b, share| {
-            let share = u32::from(share);
-            ((u32::from(a) * (256 - share) + u32::from(b) * share + 128) >> 8) as u16
+        sample_u16(self, plane, out);
+    }
+}
+
+vectorised! {
+    fn fill_places(places: &mut Places, y: usize, share: f32, above: &GridRow, below: &GridRow) {
+        let (width, height) = (places.size.width(), places.size.height());
+        let (last_x, last_y) = ((width - 1) as f32, (height - 1) as f32);
+        // The neighbours to the right and below are fetched too, so the last column is
+        // reached from the one before it.
+        let (max_x0, max_y0) = (width.saturating_sub(2) as i32, height.saturating_sub(2) as i32);
+        let lerp = |a: f32, b: f32| a + (b - a) * share;
+        let dx = above.dx.iter().zip(&below.dx);
+        let dy = above.dy.iter().zip(&below.dy);
+        let trust = above.weight.iter().zip(&below.weight);
+        let out = places.offsets.iter_mut().zip(&mut places.right).zip(&mut places.down).zip(&mut places.weights);
+        for (x, ((((offset, right), down), weight), ((dx, dy), trust))) in out.zip(dx.zip(dy).zip(trust)).enumerate() {
+            let at_x = x as i32 as f32 + lerp(*dx.0, *dx.1);
+            let at_y = y as f32 + lerp(*dy.0, *dy.1);
+            let inside = (at_x >= -0.5) & (at_x <= last_x + 0.5) & (at_y >= -0.5) & (at_y <= last_y + 0.5);
+            let inside = if inside { 1.0 } else { 0.0 };
+            *weight = fixed((lerp(*trust.0, *trust.1) + 0.5) * inside) as u8;
+            let fixed_x = fixed(at_x.max(0.0).min(last_x) * 256.0);
+            let fixed_y = fixed(at_y.max(0.0).min(last_y) * 256.0);
+            let (x0, y0) = ((fixed_x >> 8).min(max_x0), (fixed_y >> 8).min(max_y0));
+            *right = (fixed_x - (x0 << 8)) as u16;
+            *down = (fixed_y - (y0 << 8)) as u16;
+            *offset = (y0 * width as i32 + x0) as u32;
+        }
+    }
+}
+
+/// Towards zero. For numbers that fit, which spares the checks of `as`.
+#[inline(always)]
+fn fixed(value: f32) -> i32 {
+    // SAFETY: weights are at most 255.5 and places at most 256 times the longest side, 2^23;
+    // they are made of 16-bit numbers, so they are finite.
+    unsafe { value.to_int_unchecked() }
+}
+
+vectorised! {
+    fn sample_u8(places: &Places, plane: &[u8], out: &mut [u8]) {
+        let lerp = |a: u16, b: u16, share: u16| (a * (256 - share) + b * share + 128) >> 8;
+        sample_with(places, plane, out, u16::from_le_bytes, |top, bottom, right, down| {
+            lerp(lerp(top & 0xff, top >> 8, right), lerp(bottom & 0xff, bottom >> 8, right), down) as u8
         });
     }
+}
 
-    /// `lerp(a, b, share)` goes from a to b as the share goes from 0 to 256.
-    #[inline(always)]
-    fn sample_with<T: Copy + Default>(&self, plane: &[T], out: &mut [T], lerp: impl Fn(T, T, u16) -> T) {
-        assert_eq!(plane.len(), self.size.pixels(), "a plane of the mask's size");
-        assert_eq!(out.len(), self.size.width(), "a row of the mask's size");
-        let to_right = usize::from(self.size.width() > 1);
-        let to_below = if self.size.height() > 1 { self.size.width() } else { 0 };
-        let mut fetched = [[T::default(); BLOCK]; 4];
-        for (start, out) in (0..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
-            let block = start..start + out.len();
-            self.fetch(plane, block.clone(), to_right, to_below, &mut fetched);
-            let [a, b, c, d] = &fetched;
-            let shares = self.right[block.clone()].iter().zip(&self.down[block]);
-            for (i, (out, (&right, &down))) in out.iter_mut().zip(shares).enumerate() {
-                *out = lerp(lerp(a[i], b[i], right), lerp(c[i], d[i], right), down);
-            }
-        }
+vectorised! {
+    fn sample_u16(places: &Places, plane: &[u16], out: &mut [u16]) {
+        let lerp = |a: u32, b: u32, share: u16| {
+            let share = u32::from(share);
+            (a * (256 - share) + b * share + 128) >> 8
+        };
+        let pair = |[a, b]: [u16; 2]| u32::from(a) | u32::from(b) << 16;
+        sample_with(places, plane, out, pair, |top, bottom, right, down| {
+            lerp(lerp(top & 0xffff, top >> 16, right), lerp(bottom & 0xffff, bottom >> 16, right), down) as u16
+        });
     }
+}
 
-    #[inline(always)]
-    fn fetch<T: Copy>(&self, plane: &[T], block: Range<usize>, to_right: usize, to_below: usize, out: &mut [[T; BLOCK]; 4]) {
-        let [a, b, c, d] = out;
-        for (i, &offset) in self.offsets[block].iter().enumerate() {
-            let offset = offset as usize;
-            a[i] = plane[offset];
-            b[i] = plane[offset + to_right];
-            c[i] = plane[offset + to_below];
-            d[i] = plane[offset + to_below + to_right];
+/// Fetches two neighbours at a time, packed into one number by `pair`, then blends whole
+/// blocks of them: `blend(top, bottom, right, down)`.
+#[inline(always)]
+fn sample_with<T: Copy + Default, P: Copy + Default>(
+    places: &Places,
+    plane: &[T],
+    out: &mut [T],
+    pair: impl Fn([T; 2]) -> P,
+    blend: impl Fn(P, P, u16, u16) -> T,
+) {
+    let (width, height) = (places.size.width(), places.size.height());
+    assert_eq!(plane.len(), width * height, "a plane of the mask's size");
+    assert_eq!(out.len(), width, "a row of the mask's size");
+    let is_thin = width < 2 || height < 2;
+    let (mut tops, mut bottoms, mut blended) = ([P::default(); BLOCK], [P::default(); BLOCK], [T::default(); BLOCK]);
+    let ((offsets, _), (right, _), (down, _)) =
+        (places.offsets.as_chunks::<BLOCK>(), places.right.as_chunks::<BLOCK>(), places.down.as_chunks::<BLOCK>());
+    for ((out, offsets), (right, down)) in out.chunks_mut(BLOCK).zip(offsets).zip(right.iter().zip(down)) {
+        for i in 0..BLOCK {
+            let offset = offsets[i] as usize;
+            let two = |offset: usize| {
+                if is_thin {
+                    // What is missing beside or below has share 0: the last stands in.
+                    let at = |i: usize| plane[i.min(plane.len() - 1)];
+                    return [at(offset), at(offset + 1)];
+                }
+                // SAFETY: `fill_places` keeps offsets to columns before the last and rows
+                // before the last (0 in the padding), so the neighbours beside and below
+                // are in the plane, whose length was checked above. An array has its
+                // element's alignment. Checking each costs a third of the loop.
+                unsafe { plane.as_ptr().add(offset).cast::<[T; 2]>().read() }
+            };
+            (tops[i], bottoms[i]) = (pair(two(offset)), pair(two(offset + width)));
         }
+        for i in 0..BLOCK {
+            blended[i] = blend(tops[i], bottoms[i], right[i], down[i]);
+        }
+        out.copy_from_slice(&blended[..out.len()]);
     }
 }
 

@@ -22,6 +22,7 @@ use rayon::prelude::*;
 use crate::flow::{Flow, Upscale, rows_per_band};
 use crate::frame::FrameSize;
 use crate::mask::SoftMask;
+use crate::simd::vectorised;
 
 use super::scenes::{Filter, masks_of};
 use super::weighting::{self, Neighbour};
@@ -116,9 +117,7 @@ impl Recursion {
             let mut mean = vec![0; last.len()];
             let bands = mask.values().par_chunks(band_px).zip(last.par_chunks(band_px));
             mean.par_chunks_mut(band_px).zip(bands).for_each(|(mean, (values, last))| {
-                for ((mean, &value), &last) in mean.iter_mut().zip(values).zip(last) {
-                    *mean = step(last, value, gain);
-                }
+                steps_alike(mean, last, values, gain);
             });
             mean
         };
@@ -147,21 +146,12 @@ impl Recursion {
                     Weight::Everywhere(weight) => past.fill(*weight as u16),
                     Weight::PerPixel(plane) => places.sample_u16(plane, &mut past),
                 }
-                let samples = past.iter().zip(places.weights());
-                for ((gain, weight), (&past, &trust)) in gains.iter_mut().zip(weights).zip(samples) {
-                    let past = f32::from(past) * f32::from(trust) / (ONE * i32::from(weighting::FULL)) as f32;
-                    let (sum, share) = self.weight_and_gain(past);
-                    *weight = to_fixed(sum) as u16;
-                    *gain = to_fixed(share);
-                }
+                gains_of(self, &past, places.weights(), weights, &mut gains);
                 let at = row * width..(row + 1) * width;
                 for ((mean, mask), last) in means.iter_mut().zip(masks).zip(&last.means) {
                     places.sample_u16(last, &mut warped);
                     let values = &mask.values()[y * width..][..width];
-                    let inputs = values.iter().zip(&warped).zip(&gains);
-                    for (mean, ((&value, &warped), &gain)) in mean[at.clone()].iter_mut().zip(inputs) {
-                        *mean = step(warped, value, gain);
-                    }
+                    steps(&mut mean[at.clone()], &warped, values, &gains);
                 }
             }
         });
@@ -181,14 +171,48 @@ fn step(mean: u16, value: u8, gain: i32) -> u16 {
     (i32::from(mean) + ((difference * gain + ONE / 2) >> 15)) as u16
 }
 
+vectorised! {
+    fn steps_alike(mean: &mut [u16], last: &[u16], values: &[u8], gain: i32) {
+        for ((mean, &last), &value) in mean.iter_mut().zip(last).zip(values) {
+            *mean = step(last, value, gain);
+        }
+    }
+}
+
+vectorised! {
+    fn steps(mean: &mut [u16], last: &[u16], values: &[u8], gains: &[i32]) {
+        for ((mean, &last), (&value, &gain)) in mean.iter_mut().zip(last).zip(values.iter().zip(gains)) {
+            *mean = step(last, value, gain);
+        }
+    }
+}
+
+vectorised! {
+    /// From the sums of weights so far and how far they can be trusted, to the sums after
+    /// this frame and its gains.
+    fn gains_of(recursion: Recursion, past: &[u16], trust: &[u8], weights: &mut [u16], gains: &mut [i32]) {
+        let samples = past.iter().zip(trust);
+        for ((gain, weight), (&past, &trust)) in gains.iter_mut().zip(weights).zip(samples) {
+            let past = f32::from(past) * f32::from(trust) / (ONE * i32::from(weighting::FULL)) as f32;
+            let (sum, share) = recursion.weight_and_gain(past);
+            *weight = to_fixed(sum) as u16;
+            *gain = to_fixed(share);
+        }
+    }
+}
+
+#[inline(always)]
 fn to_fixed(share: f32) -> i32 {
     (share * ONE as f32 + 0.5) as i32
 }
 
-/// A half is rounded up: a mean of exactly 0.5 becomes the level that counts as set.
-#[inline(always)]
-fn to_level(mean: u32) -> u8 {
-    ((mean + (1 << (STATE_BITS - 1))) >> STATE_BITS) as u8
+vectorised! {
+    /// A half is rounded up: a mean of exactly 0.5 becomes the level that counts as set.
+    fn to_levels(out: &mut [u8], means: &[u16]) {
+        for (out, &mean) in out.iter_mut().zip(means) {
+            *out = ((mean + (1 << (STATE_BITS - 1))) >> STATE_BITS) as u8;
+        }
+    }
 }
 
 pub(super) struct Causal {
@@ -214,11 +238,7 @@ impl Filter for Causal {
         };
         let levels = |mean: &Vec<u16>| {
             let mut out = vec![0; mean.len()];
-            out.par_chunks_mut(1 << 16).zip(mean.par_chunks(1 << 16)).for_each(|(out, mean)| {
-                for (out, &mean) in out.iter_mut().zip(mean) {
-                    *out = to_level(mean.into());
-                }
-            });
+            out.par_chunks_mut(1 << 16).zip(mean.par_chunks(1 << 16)).for_each(|(out, mean)| to_levels(out, mean));
             out
         };
         let smoothed = masks_of(frame.masks[0].size(), state.means.iter().map(levels).collect());
@@ -316,25 +336,39 @@ fn both(alpha: i32, masks: &[SoftMask], past: &State, future: &State) -> Masks {
         let (values, f, b) = (masks[class].values(), &past.means[class], &future.means[class]);
         out.par_chunks_mut(band_px).enumerate().for_each(|(i, out)| {
             let at = i * band_px..i * band_px + out.len();
-            let inputs = values[at.clone()].iter().zip(&f[at.clone()]).zip(&b[at.clone()]);
             match (&past.weight, &future.weight) {
                 (&Weight::Everywhere(d), &Weight::Everywhere(e)) => {
                     let shares = Shares::of(alpha as f32, d as f32, e as f32);
-                    for (out, ((&value, &f), &b)) in out.iter_mut().zip(inputs) {
-                        *out = shares.mean(value, f, b);
-                    }
+                    both_alike(out, &values[at.clone()], &f[at.clone()], &b[at], shares);
                 }
                 (d, e) => {
-                    let (d, e) = (d.row(at.clone()), e.row(at));
-                    for ((out, ((&value, &f), &b)), (&d, &e)) in out.iter_mut().zip(inputs).zip(d.iter().zip(&*e)) {
-                        *out = Shares::of(alpha as f32, d.into(), e.into()).mean(value, f, b);
-                    }
+                    let (d, e) = (d.row(at.clone()), e.row(at.clone()));
+                    both_weighted(out, &values[at.clone()], (&f[at.clone()], &d), (&b[at], &e), alpha as f32);
                 }
             }
         });
         out
     };
     masks_of(size, (0..masks.len()).map(combine).collect())
+}
+
+vectorised! {
+    fn both_alike(out: &mut [u8], values: &[u8], past: &[u16], future: &[u16], shares: Shares) {
+        for ((out, &value), (&past, &future)) in out.iter_mut().zip(values).zip(past.iter().zip(future)) {
+            *out = shares.mean(value, past, future);
+        }
+    }
+}
+
+vectorised! {
+    /// Past and future: the means, and their sums of weights.
+    fn both_weighted(out: &mut [u8], values: &[u8], past: (&[u16], &[u16]), future: (&[u16], &[u16]), alpha: f32) {
+        let past = past.0.iter().zip(past.1);
+        let future = future.0.iter().zip(future.1);
+        for ((out, &value), ((&f, &d), (&b, &e))) in out.iter_mut().zip(values).zip(past.zip(future)) {
+            *out = Shares::of(alpha, d.into(), e.into()).mean(value, f, b);
+        }
+    }
 }
 
 impl Weight {

@@ -5,6 +5,8 @@
 //! blocks of pixels go through it at once. (Batcher: Sorting networks and their
 //! applications, 1968.)
 
+use crate::simd::vectorised;
+
 use super::window::{Kernel, Samples};
 
 /// The most samples there are; one more than the largest window, as networks like it.
@@ -34,7 +36,7 @@ impl Kernel for Median {
             for (lane, row) in lanes.iter_mut().zip(rows) {
                 lane[..out.len()].copy_from_slice(&row[start..start + out.len()]);
             }
-            self.networks[count].sort(&mut lanes);
+            sort(&self.networks[count], &mut lanes);
             let (low, high) = (&lanes[(count - 1) / 2], &lanes[count / 2]);
             for ((out, &low), &high) in out.iter_mut().zip(low).zip(high) {
                 *out = mean(low, high);
@@ -60,7 +62,7 @@ impl Kernel for Median {
                     *next ^= if is_in { 0 } else { u8::MAX };
                 }
             }
-            self.networks[count].sort(&mut lanes);
+            sort(&self.networks[count], &mut lanes);
             // An odd one out was a least value, which moved the middle up by half a place.
             let (low, middle, high) = (&lanes[(count - 1) / 2], &lanes[count / 2], &lanes[count / 2 + count % 2]);
             for (i, out) in out.iter_mut().enumerate() {
@@ -103,8 +105,11 @@ impl Network {
         Self { comparisons }
     }
 
-    fn sort(&self, lanes: &mut [Block; MOST]) {
-        for &(low, high) in &self.comparisons {
+}
+
+vectorised! {
+    fn sort(network: &Network, lanes: &mut [Block; MOST]) {
+        for &(low, high) in &network.comparisons {
             let (low, high) = (usize::from(low) % MOST, usize::from(high) % MOST);
             let (a, b) = (lanes[low], lanes[high]);
             for i in 0..BLOCK {
