@@ -98,7 +98,10 @@ impl RangeArgs {
     pub fn range(&self) -> Result<FrameRange, WrongUse> {
         let range = FrameRange { first: self.from, last: self.to.unwrap_or(usize::MAX) };
         if range.first > range.last {
-            return Err(WrongUse(format!("--from {} is after --to {}; exchange them", range.first, range.last)));
+            return Err(WrongUse(format!(
+                "--from {} is after --to {}; exchange them",
+                range.first, range.last
+            )));
         }
         Ok(range)
     }

@@ -82,7 +82,11 @@ fn examine() -> Findings {
 }
 
 fn print(findings: &Findings) {
-    println!("steadymask  {}{}", findings.steadymask, if findings.window { "" } else { ", without its window" });
+    println!(
+        "steadymask  {}{}",
+        findings.steadymask,
+        if findings.window { "" } else { ", without its window" }
+    );
     let folder = findings.libtorch_folder.as_deref().unwrap_or("of the system");
     println!("libtorch    {}, {folder}", findings.libtorch);
     println!("OpenCV      {}", findings.opencv);

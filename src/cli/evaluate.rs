@@ -112,7 +112,10 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
     let given = args.smoothing.settings()?;
     let range = args.range.range()?;
     let [group]: [ClassGroup; 1] = groups.try_into().map_err(|_| {
-        WrongUse("ground truth is of one mask; give one --class, classes joined by + where it covers several".into())
+        WrongUse(
+            "ground truth is of one mask; give one --class, classes joined by + where it covers several"
+                .into(),
+        )
     })?;
     let job = Job { args, model, group, range, given };
     let table = interrupt::run_watched(&cancel.clone(), move || job.run(&cancel), || ())?;
@@ -328,8 +331,7 @@ impl Table {
     /// `evaluation.csv`, `evaluation.json`, and for each method a plot of J.
     fn write_files(&self) -> Result<()> {
         let Some(folder) = &self.args.out else { return Ok(()) };
-        std::fs::create_dir_all(folder)
-            .map_err(|error| crate::export::ExportError::on(folder)(error))?;
+        std::fs::create_dir_all(folder).map_err(|error| crate::export::ExportError::on(folder)(error))?;
         write_atomically(&folder.join("evaluation.json"), |file| {
             serde_json::to_writer_pretty(&mut *file, &self.lines)?;
             writeln!(file)
@@ -338,19 +340,27 @@ impl Table {
             let header: Vec<&str> = self.lines[0].numbers().map(|(name, _)| name).to_vec();
             writeln!(file, "name,{}", header.join(","))?;
             for line in &self.lines {
-                let cells = line.numbers().map(|(_, value)| value.map_or_else(String::new, |value| value.to_string()));
+                let cells = line
+                    .numbers()
+                    .map(|(_, value)| value.map_or_else(String::new, |value| value.to_string()));
                 writeln!(file, "{},{}", line.name, cells.join(","))?;
             }
             Ok(())
         })?;
         for (name, rows) in &self.scored {
-            for (metric, title) in [(Metric::J, "J"), (Metric::F, "F"), (Metric::WarpedInstability, "Warped instability")] {
+            for (metric, title) in
+                [(Metric::J, "J"), (Metric::F, "F"), (Metric::WarpedInstability, "Warped instability")]
+            {
                 let points = rows.iter().map(|row| PlotPoint {
                     frame: row.frame.get(),
                     raw: row.raw[metric],
                     smoothed: row.smoothed[metric],
                 });
-                let plot = Plot { title: format!("{title}: {name}"), quantity: title.into(), points: points.collect() };
+                let plot = Plot {
+                    title: format!("{title}: {name}"),
+                    quantity: title.into(),
+                    points: points.collect(),
+                };
                 let path = folder.join(format!("{}_{name}.svg", metric.name()));
                 let svg = plot.to_svg().map_err(anyhow::Error::msg)?;
                 write_atomically(&path, |file| file.write_all(svg.as_bytes()))?;

@@ -95,9 +95,7 @@ fn list(library: &Library, json: bool) -> Result<()> {
     }
     match library.best() {
         Some(best) => say(&format!("\nThe best of the installed ones is {best}.")),
-        None => {
-            say("\nNone is installed yet. «steadymask models setup» installs all that can be had.")
-        }
+        None => say("\nNone is installed yet. «steadymask models setup» installs all that can be had."),
     }
     Ok(())
 }

@@ -48,7 +48,10 @@ impl NetworkArgs {
                 return Err(WrongUse("--masks has one class; give one --class, its name".into()).into());
             };
             let mattes = Mattes::open(path, class)?;
-            return Ok(Model { manifest: mattes.manifest().clone(), load: Box::new(|| Ok(Box::new(mattes))) });
+            return Ok(Model {
+                manifest: mattes.manifest().clone(),
+                load: Box::new(|| Ok(Box::new(mattes))),
+            });
         }
         let library = Library::new(self.models_dir.as_deref());
         let name = match &self.model {

@@ -94,7 +94,9 @@ fn print_summary(finished: &Finished) {
 /// Calmer never stands without late.
 fn summary_line(summary: &ClassSummary) -> String {
     let percent = |value: Option<f64>| value.map_or_else(|| "–".into(), |value| format!("{value:.0} %"));
-    let mean = |side: &Option<Distribution>| side.as_ref().map_or_else(|| "–".into(), |side| format!("{:.4}", side.mean));
+    let mean = |side: &Option<Distribution>| {
+        side.as_ref().map_or_else(|| "–".into(), |side| format!("{:.4}", side.mean))
+    };
     let instability = &summary.metrics[Metric::Instability];
     let lag = summary.lag.map_or_else(|| "–".into(), |lag| lag.to_string());
     format!(

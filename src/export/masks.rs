@@ -10,7 +10,8 @@ use crate::{
 };
 
 /// The two sides of a [`MaskPair`], and what they are called in paths.
-const SIDES: [(&str, fn(&MaskPair) -> &Mask); 2] = [("raw", |pair| &pair.raw), ("smoothed", |pair| &pair.smoothed)];
+const SIDES: [(&str, fn(&MaskPair) -> &Mask); 2] =
+    [("raw", |pair| &pair.raw), ("smoothed", |pair| &pair.smoothed)];
 
 /// `raw/person/000000.png` and `smoothed/person/000000.png`: 8-bit grey, 0 or 255. Each file
 /// is whole when it is there, and what is done stays when the job is stopped.
@@ -82,7 +83,8 @@ impl MatteVideos {
         for class in &target.classes {
             let mut open = |side: &str| {
                 let path = target.file(&format!("{side}_{}.mkv", class.path_name()))?;
-                let sink = VideoSink::create(&path, VideoFormat::Ffv1Grey, target.size, target.frames_per_sec)?;
+                let sink =
+                    VideoSink::create(&path, VideoFormat::Ffv1Grey, target.size, target.frames_per_sec)?;
                 paths.push(path);
                 Ok::<_, ExportError>(sink)
             };

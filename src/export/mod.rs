@@ -166,7 +166,10 @@ impl ExportClass {
 }
 
 /// Writes a whole file under a temporary name, flushes it to the disk, and renames it.
-pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), ExportError> {
+pub fn write_atomically(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<(), ExportError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let file = tempfile::NamedTempFile::new_in(folder).map_err(ExportError::on(path))?;
     let mut buffered = std::io::BufWriter::new(file);

@@ -167,7 +167,8 @@ impl Analysis {
 
         let share_bytes = memory_bytes / (1 + tracks.flows().count());
         let (to_network, pictures) = channel::bounded::<Arc<Frame>>(share_bytes);
-        let network = spawn_network(pictures, load_network, tracks.segmented.clone(), progress.clone(), cancel.clone());
+        let network =
+            spawn_network(pictures, load_network, tracks.segmented.clone(), progress.clone(), cancel.clone());
         let (to_flows, flows): (Vec<_>, Vec<_>) = tracks
             .flows()
             .map(|flow| {
@@ -234,7 +235,9 @@ fn decode(
         let frame = Arc::new(frame);
         let bytes = frame.rgb().len();
         // A picture is needed for the flow to it and for the flow from it.
-        if tracks.lacks_flow(index, range) || (range.contains(index + 1) && tracks.lacks_flow(index + 1, range)) {
+        if tracks.lacks_flow(index, range)
+            || (range.contains(index + 1) && tracks.lacks_flow(index + 1, range))
+        {
             for to_flow in to_flows {
                 if to_flow.send(frame.clone(), bytes).is_err() {
                     return Ok(End::OfRange);

@@ -1,6 +1,13 @@
 //! What can stop a job.
 
-use crate::{export::ExportError, flow::FlowError, segment::SegmentError, smooth::{SettingsError, SmoothError}, store::StoreError, video::VideoError};
+use crate::{
+    export::ExportError,
+    flow::FlowError,
+    segment::SegmentError,
+    smooth::{SettingsError, SmoothError},
+    store::StoreError,
+    video::VideoError,
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {

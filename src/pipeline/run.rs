@@ -66,8 +66,7 @@ impl Run {
             frames_per_sec,
             force: self.force,
         };
-        let exporters =
-            self.exports.iter().map(|kind| kind.begin(&target)).collect::<Result<Vec<_>, _>>()?;
+        let exporters = self.exports.iter().map(|kind| kind.begin(&target)).collect::<Result<Vec<_>, _>>()?;
         let clip = self.store.clip(&video::fingerprint(&self.video)?)?;
         let flow = self.settings.motion.is_on().then_some(FLOW);
         let tracks = Tracks::open(&clip, &self.model.manifest, size, flow, None)?;
@@ -104,9 +103,8 @@ impl Run {
         }
         let written = written.inspect_err(|_| stop.cancel())?;
         // The tracks ended, so pass 1 has too.
-        let analysed = analysis
-            .join()
-            .unwrap_or_else(|_| Err(PipelineError::Internal("pass 1 panicked".into())))?;
+        let analysed =
+            analysis.join().unwrap_or_else(|_| Err(PipelineError::Internal("pass 1 panicked".into())))?;
         let report = Report {
             program: format!("steadymask {}", env!("CARGO_PKG_VERSION")),
             video: self.video,
@@ -193,9 +191,8 @@ fn write(
             sent.map_err(|_| PipelineError::Internal("the writer stopped".into()))
         });
         drop(outgoing);
-        let written = writer
-            .join()
-            .unwrap_or_else(|_| Err(PipelineError::Internal("the writer panicked".into())));
+        let written =
+            writer.join().unwrap_or_else(|_| Err(PipelineError::Internal("the writer panicked".into())));
         let exporters = written?;
         Ok(Written { summaries: summaries?, exporters, frames })
     })

@@ -7,13 +7,16 @@
 
 use std::{collections::VecDeque, path::PathBuf, sync::Arc, thread};
 
-use super::{truth::Truth, CancelToken, FlowTrack, FrameRange, PipelineError, Tracks, channel};
+use super::{CancelToken, FlowTrack, FrameRange, PipelineError, Tracks, channel, truth::Truth};
 use crate::{
     export::MaskPair,
     flow::{FlowPair, warp_mask},
     frame::{FrameIndex, FrameSize, Timestamp},
     mask::{Mask, SoftMask},
-    metrics::{ClassMeter, ClassSummary, FrameMetrics, MeterFrame, MeterSettings, Warped, WarpedNeighbours, WarpedPair},
+    metrics::{
+        ClassMeter, ClassSummary, FrameMetrics, MeterFrame, MeterSettings, Warped, WarpedNeighbours,
+        WarpedPair,
+    },
     segment::{ClassGroup, Manifest, probabilities},
     smooth::{Masks, Settings, SmoothFrame, decide, harden},
 };
@@ -107,7 +110,8 @@ impl Stabilisation {
                 scoring => flow_of(scoring)?,
             };
             let probabilities = probabilities(&segmented.logits, &self.manifest, &self.groups, self.size);
-            let bytes = probabilities.len() * self.size.pixels() + smoothing.as_ref().map_or(0, |flow| flow.bytes());
+            let bytes =
+                probabilities.len() * self.size.pixels() + smoothing.as_ref().map_or(0, |flow| flow.bytes());
             let flow = Flows { smoothing, scoring };
             let frame = Known { index, timestamp: segmented.timestamp, probabilities, flow };
             if known.send(frame, bytes).is_err() {

@@ -66,10 +66,9 @@ pub fn tune(
         trials.push(trial(settings, &summaries, min_agreement));
         progress.advance();
     }
-    let best = trials
-        .iter()
-        .filter(|trial| trial.admissible)
-        .min_by(|a, b| f64::total_cmp(&a.warped_instability.unwrap_or(1.0), &b.warped_instability.unwrap_or(1.0)));
+    let best = trials.iter().filter(|trial| trial.admissible).min_by(|a, b| {
+        f64::total_cmp(&a.warped_instability.unwrap_or(1.0), &b.warped_instability.unwrap_or(1.0))
+    });
     let (settings, why) = match best {
         Some(best) => (best.settings, reason(best, &trials, min_agreement)),
         None => (
@@ -122,7 +121,8 @@ fn trial(settings: Settings, summaries: &[ClassSummary], min_agreement: f64) -> 
 }
 
 fn reason(best: &Trial, trials: &[Trial], min_agreement: f64) -> String {
-    let late = trials.iter().filter(|trial| trial.lag_frames.is_some_and(|lag| lag.abs() > MAX_LAG_FRAMES)).count();
+    let late =
+        trials.iter().filter(|trial| trial.lag_frames.is_some_and(|lag| lag.abs() > MAX_LAG_FRAMES)).count();
     let untrue = trials.iter().filter(|trial| !trial.admissible).count() - late;
     format!(
         "the least warped instability, {:.3}, of {} settings; left out: {late} for lag over {MAX_LAG_FRAMES} frames, {untrue} for agreement with the raw masks under {min_agreement:.2}",

@@ -58,7 +58,8 @@ impl Mattes {
         self.next = frame.index().get() + 1;
         let size = matte.size();
         // A grey picture has the same value three times; 255 levels fit into half precision.
-        let values = matte.rgb().chunks_exact(3).map(|rgb| f16::from_f32(f32::from(rgb[1]) / 255.0)).collect();
+        let values =
+            matte.rgb().chunks_exact(3).map(|rgb| f16::from_f32(f32::from(rgb[1]) / 255.0)).collect();
         Ok(Logits { classes: 1, height: size.height(), width: size.width(), values })
     }
 }

@@ -196,7 +196,9 @@ pub enum SettingsError {
     Alpha(String),
     #[error("a threshold of {0} cannot be used; take a probability over 0, up to 1")]
     Threshold(String),
-    #[error("the low threshold of the hysteresis, {low}, is above the threshold, {threshold}; swap them or lower it")]
+    #[error(
+        "the low threshold of the hysteresis, {low}, is above the threshold, {threshold}; swap them or lower it"
+    )]
     Hysteresis { low: f32, threshold: f32 },
     #[error("{found:?} is not known here; take one of {}", .known.join(", "))]
     Word { found: String, known: &'static [&'static str] },

@@ -122,7 +122,8 @@ impl Capture {
         let mut rgb = vec![0; 3 * size.pixels()];
         let mut target = Mat::new_rows_cols_with_bytes_mut::<Vec3b>(rows, columns, &mut rgb)
             .map_err(|error| error.message)?;
-        imgproc::cvt_color_def(upright, &mut target, imgproc::COLOR_BGR2RGB).map_err(|error| error.message)?;
+        imgproc::cvt_color_def(upright, &mut target, imgproc::COLOR_BGR2RGB)
+            .map_err(|error| error.message)?;
         Ok(rgb)
     }
 

@@ -27,7 +27,10 @@ pub fn describe(reading: &Reading) -> Option<String> {
     missing_end(reading).or_else(|| {
         // At the end of a file that breaks off, a damaged packet is the break.
         (reading.refused_packets > 0 && !reading.is_cut_off).then(|| {
-            format!("left out what could not be decoded of the file ({} damaged packets)", reading.refused_packets)
+            format!(
+                "left out what could not be decoded of the file ({} damaged packets)",
+                reading.refused_packets
+            )
         })
     })
 }
@@ -44,7 +47,8 @@ fn missing_end(reading: &Reading) -> Option<String> {
     if !reading.is_cut_off && !(counts_one_stream && claimed_secs.is_some_and(falls_short_of)) {
         return None;
     }
-    let has_constant_rate = (decoded_frames as f64 * interval_secs - covered_secs).abs() < 1.5 * interval_secs;
+    let has_constant_rate =
+        (decoded_frames as f64 * interval_secs - covered_secs).abs() < 1.5 * interval_secs;
     match (claimed_frames, info.claimed_duration_secs) {
         (Some(claimed), _) if has_constant_rate && claimed_secs.is_some_and(falls_short_of) => Some(format!(
             "decoded {decoded_frames} of the {claimed} frames that the file claims; it seems cut off"
@@ -55,7 +59,9 @@ fn missing_end(reading: &Reading) -> Option<String> {
         )),
         // Broken off after the last frame, in what players use for seeking.
         (_, Some(_)) => None,
-        (_, None) => Some(format!("decoded {decoded_frames} frames; the file breaks off in the middle of one")),
+        (_, None) => {
+            Some(format!("decoded {decoded_frames} frames; the file breaks off in the middle of one"))
+        }
     }
 }
 
@@ -110,6 +116,9 @@ mod tests {
         let last = Timestamp::from_secs(5.96);
         let reading =
             Reading { info: &info, decoded_frames: 148, last, is_cut_off: false, refused_packets: 2 };
-        assert_eq!(describe(&reading).unwrap(), "left out what could not be decoded of the file (2 damaged packets)");
+        assert_eq!(
+            describe(&reading).unwrap(),
+            "left out what could not be decoded of the file (2 damaged packets)"
+        );
     }
 }

@@ -86,7 +86,8 @@ impl VideoSink {
         // OpenCV does not say why a file can't be created; the system does.
         std::fs::File::create(temporary.path()).map_err(|error| VideoError::write(path, error))?;
         check_free_space(path)?;
-        let absolute = std::path::absolute(temporary.path()).map_err(|error| VideoError::write(path, error))?;
+        let absolute =
+            std::path::absolute(temporary.path()).map_err(|error| VideoError::write(path, error))?;
         let even = |side: usize| side.next_multiple_of(2) as i32;
         let writer = VideoWriter::new_with_backend(
             &absolute,
@@ -150,7 +151,8 @@ impl VideoSink {
         let written = count_packets(self.temporary.path());
         if written != Some(self.frames) {
             let written = written.unwrap_or(0);
-            let cause = format!("only {written} of {} frames are in the file, so the disk may be full", self.frames);
+            let cause =
+                format!("only {written} of {} frames are in the file, so the disk may be full", self.frames);
             return Err(VideoError::write(&self.target, cause));
         }
         self.temporary.persist().map_err(|error| VideoError::write(&self.target, error))

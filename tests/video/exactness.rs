@@ -28,7 +28,8 @@ fn check(path: &Path) -> Wrong {
     let expected: Vec<_> = raw_frames(path, "rgb24")
         .chunks_exact(3 * stored.pixels())
         .map(|rgb| {
-            let frame = steadymask::frame::Frame::new(FrameIndex::ZERO, Default::default(), shown, rgb.to_vec());
+            let frame =
+                steadymask::frame::Frame::new(FrameIndex::ZERO, Default::default(), shown, rgb.to_vec());
             number_of(&frame, degrees)
         })
         .collect();
@@ -55,7 +56,9 @@ fn check(path: &Path) -> Wrong {
 
     let right = |source: &mut dyn VideoSource, index: usize| {
         let frame = source.next_frame().unwrap().expect("a frame before the end");
-        frame.index().get() == index && frame.timestamp() == times[index] && number_of(&frame, degrees) == read[index]
+        frame.index().get() == index
+            && frame.timestamp() == times[index]
+            && number_of(&frame, degrees) == read[index]
     };
     let count = read.len();
     let started = Instant::now();
@@ -114,13 +117,18 @@ fn random_indices(count: usize, how_many: usize) -> Vec<usize> {
 
 /// All are checked before any failure is told.
 fn check_all(clips: &[PathBuf]) {
-    let wrong: Vec<_> = clips.iter().map(|clip| (clip, check(clip))).filter(|(_, wrong)| *wrong != Wrong::default()).collect();
+    let wrong: Vec<_> = clips
+        .iter()
+        .map(|clip| (clip, check(clip)))
+        .filter(|(_, wrong)| *wrong != Wrong::default())
+        .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// Uneven, and uneven with halves of 5 and 100 frames a second, where guesses by the average
 /// rate go far astray.
-const UNEVEN: &str = "-vf settb=1/1000,setpts=N*40+100*floor(N/10)+7*mod(N\\,3) -fps_mode passthrough -enc_time_base 1:1000";
+const UNEVEN: &str =
+    "-vf settb=1/1000,setpts=N*40+100*floor(N/10)+7*mod(N\\,3) -fps_mode passthrough -enc_time_base 1:1000";
 const HALVES: &str = "-vf settb=1/1000,setpts=if(lt(N\\,75)\\,N*200\\,15000+(N-75)*10) -fps_mode passthrough -enc_time_base 1:1000";
 const X264: &str = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p";
 
@@ -130,7 +138,9 @@ fn h264_in_every_container() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let make = |name, arguments: &str| encode(folder.path(), name, size(160, 96), 150, &format!("{X264} {arguments}"));
+    let make = |name, arguments: &str| {
+        encode(folder.path(), name, size(160, 96), 150, &format!("{X264} {arguments}"))
+    };
     let plain = make("bframes.mp4", "-bf 3 -g 50");
     let open_gop = make("open-gop.mp4", "-bf 3 -x264-params open-gop=1:keyint=30");
     check_all(&[
@@ -155,7 +165,9 @@ fn variable_rates() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let make = |name, arguments: &str| encode(folder.path(), name, size(160, 96), 150, &format!("{X264} {arguments}"));
+    let make = |name, arguments: &str| {
+        encode(folder.path(), name, size(160, 96), 150, &format!("{X264} {arguments}"))
+    };
     let uneven = make("vfr.mp4", &format!("{UNEVEN} -bf 3 -g 50"));
     let halves = make("vfr-halves.mp4", &format!("{HALVES} -bf 3 -g 50"));
     check_all(&[
