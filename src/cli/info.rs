@@ -113,7 +113,8 @@ impl fmt::Display for Report {
         match self.intervals {
             None => writeln!(f, "  rate       a single frame")?,
             Some(Intervals { is_constant: true, .. }) => {
-                let rate = (self.decoded_frames - 1) as f64 / (self.last_timestamp_secs - self.first_timestamp_secs);
+                let rate =
+                    (self.decoded_frames - 1) as f64 / (self.last_timestamp_secs - self.first_timestamp_secs);
                 writeln!(f, "  rate       constant, {rate:.3} frames/s")?;
             }
             Some(Intervals { min_secs, median_secs, max_secs, .. }) => writeln!(

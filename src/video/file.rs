@@ -114,7 +114,9 @@ impl FileSource {
             Some(micros) if self.next < self.timeline.len() => {
                 // A frame may lack its time in one run and have it in another.
                 let is_elsewhere = micros.is_some_and(|micros| {
-                    self.timeline.landmark(self.next).is_some_and(|(frame, key)| frame == self.next && key != micros)
+                    self.timeline
+                        .landmark(self.next)
+                        .is_some_and(|(frame, key)| frame == self.next && key != micros)
                 });
                 if self.has_jumped && is_elsewhere {
                     return self.decode_from_start(self.next);
@@ -125,7 +127,9 @@ impl FileSource {
                 self.timeline.append(micros, |known| times_after(info, probe.as_ref(), tick_secs, known));
             }
             // After a jump an early end is the jump's fault.
-            None if self.has_jumped && (self.next < self.timeline.len() || self.capture.stopped_by_count()) => {
+            None if self.has_jumped
+                && (self.next < self.timeline.len() || self.capture.stopped_by_count()) =>
+            {
                 return self.decode_from_start(self.next);
             }
             None => {
@@ -271,6 +275,7 @@ impl VideoSource for FileSource {
             last: self.timeline.last()?,
             info: &self.info,
             is_cut_off: self.capture.is_cut_off(),
+            has_complaints: self.capture.has_complained(),
             refused_packets: self.refused_packets,
         })
     }
@@ -346,7 +351,10 @@ fn look_inside(path: &Path) -> Result<Option<Probe>, VideoError> {
 fn begins_as_mp4(path: &Path) -> bool {
     let mut start = [0; 8];
     let is_read = File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok();
-    is_read && [b"ftyp", b"mdat", b"moov", b"free", b"skip", b"wide", b"pnot"].iter().any(|name| start[4..] == name[..])
+    is_read
+        && [b"ftyp", b"mdat", b"moov", b"free", b"skip", b"wide", b"pnot"]
+            .iter()
+            .any(|name| start[4..] == name[..])
 }
 
 /// The codec's four letters, where FFmpeg's own name can't be had.

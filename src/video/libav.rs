@@ -173,15 +173,8 @@ struct Functions {
     codec_version: unsafe extern "C" fn() -> u32,
     strerror: unsafe extern "C" fn(c_int, *mut c_char, usize) -> c_int,
     log_set_callback: unsafe extern "C" fn(LogCallback),
-    log_format_line: unsafe extern "C" fn(
-        *mut c_void,
-        c_int,
-        *const c_char,
-        *mut c_void,
-        *mut c_char,
-        c_int,
-        *mut c_int,
-    ),
+    log_format_line:
+        unsafe extern "C" fn(*mut c_void, c_int, *const c_char, *mut c_void, *mut c_char, c_int, *mut c_int),
 }
 
 fn functions() -> Option<&'static Functions> {
@@ -291,7 +284,9 @@ fn parse(description: &str) -> Probe {
     let duration_secs = lines.clone().find_map(|line| seconds(line.strip_prefix("Duration: ")?));
     let start_secs = lines
         .clone()
-        .find_map(|line| line.strip_prefix("Duration: ")?.split_once("start: ")?.1.split(',').next()?.parse().ok())
+        .find_map(|line| {
+            line.strip_prefix("Duration: ")?.split_once("start: ")?.1.split(',').next()?.parse().ok()
+        })
         .unwrap_or(0.0);
     let has_audio = lines.clone().any(|line| line.starts_with("Stream #0:") && line.contains(": Audio: "));
     let is_video = |line: &&str| line.starts_with("Stream #0:") && line.contains(": Video: ");
@@ -302,16 +297,19 @@ fn parse(description: &str) -> Probe {
         // Up to the next stream. FFmpeg counts the angle counter-clockwise.
         let counter_clockwise_degrees = of_video
             .take_while(|line| !line.starts_with("Stream #0:"))
-            .find_map(|line| line.strip_prefix("displaymatrix: rotation of ")?.split(' ').next()?.parse().ok())
+            .find_map(|line| {
+                line.strip_prefix("displaymatrix: rotation of ")?.split(' ').next()?.parse().ok()
+            })
             .map_or(0, |degrees: f64| degrees.round() as i32);
         let clockwise_degrees = (-counter_clockwise_degrees).rem_euclid(360) as u16;
-        let number = stream.trim_start_matches("Stream #0:").split(|letter: char| !letter.is_ascii_digit()).next();
+        let number =
+            stream.trim_start_matches("Stream #0:").split(|letter: char| !letter.is_ascii_digit()).next();
         VideoStream {
             index: number.and_then(|number| number.parse().ok()).unwrap_or(0),
             codec: parts.next().map(first_word).unwrap_or_default(),
             pixel_format: parts.next().map(first_word).filter(|name| !name.is_empty() && name != "none"),
             is_cover: rest.contains("(attached pic)"),
-            rotation_degrees: if clockwise_degrees % 90 == 0 { clockwise_degrees } else { 0 },
+            rotation_degrees: if clockwise_degrees.is_multiple_of(90) { clockwise_degrees } else { 0 },
         }
     });
     Probe { format, duration_secs, start_secs, video, has_audio }

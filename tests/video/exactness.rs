@@ -28,7 +28,8 @@ fn check(path: &Path) -> Wrong {
     let expected: Vec<_> = raw_frames(path, "rgb24")
         .chunks_exact(3 * stored.pixels())
         .map(|rgb| {
-            let frame = steadymask::frame::Frame::new(FrameIndex::ZERO, Default::default(), shown, rgb.to_vec());
+            let frame =
+                steadymask::frame::Frame::new(FrameIndex::ZERO, Default::default(), shown, rgb.to_vec());
             number_of(&frame, degrees)
         })
         .collect();
@@ -55,7 +56,9 @@ fn check(path: &Path) -> Wrong {
 
     let right = |source: &mut dyn VideoSource, index: usize| {
         let frame = source.next_frame().unwrap().expect("a frame before the end");
-        frame.index().get() == index && frame.timestamp() == times[index] && number_of(&frame, degrees) == read[index]
+        frame.index().get() == index
+            && frame.timestamp() == times[index]
+            && number_of(&frame, degrees) == read[index]
     };
     let count = read.len();
     let started = Instant::now();
@@ -114,13 +117,18 @@ fn random_indices(count: usize, how_many: usize) -> Vec<usize> {
 
 /// All are checked before any failure is told.
 fn check_all(clips: &[PathBuf]) {
-    let wrong: Vec<_> = clips.iter().map(|clip| (clip, check(clip))).filter(|(_, wrong)| *wrong != Wrong::default()).collect();
+    let wrong: Vec<_> = clips
+        .iter()
+        .map(|clip| (clip, check(clip)))
+        .filter(|(_, wrong)| *wrong != Wrong::default())
+        .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// Uneven, and uneven with halves of 5 and 100 frames a second, where guesses by the average
 /// rate go far astray.
-const UNEVEN: &str = "-vf settb=1/1000,setpts=N*40+100*floor(N/10)+7*mod(N\\,3) -fps_mode passthrough -enc_time_base 1:1000";
+const UNEVEN: &str =
+    "-vf settb=1/1000,setpts=N*40+100*floor(N/10)+7*mod(N\\,3) -fps_mode passthrough -enc_time_base 1:1000";
 const HALVES: &str = "-vf settb=1/1000,setpts=if(lt(N\\,75)\\,N*200\\,15000+(N-75)*10) -fps_mode passthrough -enc_time_base 1:1000";
 const X264: &str = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p";
 
@@ -130,7 +138,9 @@ fn h264_in_every_container() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let make = |name, arguments: &str| encode(folder.path(), name, size(160, 96), 150, &format!("{X264} {arguments}"));
+    let make = |name, arguments: &str| {
+        encode(folder.path(), name, size(160, 96), 150, &format!("{X264} {arguments}"))
+    };
     let plain = make("bframes.mp4", "-bf 3 -g 50");
     let open_gop = make("open-gop.mp4", "-bf 3 -x264-params open-gop=1:keyint=30");
     check_all(&[
@@ -155,7 +165,9 @@ fn variable_rates() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let make = |name, arguments: &str| encode(folder.path(), name, size(160, 96), 150, &format!("{X264} {arguments}"));
+    let make = |name, arguments: &str| {
+        encode(folder.path(), name, size(160, 96), 150, &format!("{X264} {arguments}"))
+    };
     let uneven = make("vfr.mp4", &format!("{UNEVEN} -bf 3 -g 50"));
     let halves = make("vfr-halves.mp4", &format!("{HALVES} -bf 3 -g 50"));
     check_all(&[
@@ -236,6 +248,64 @@ fn edit_lists_and_broken_clocks() {
     // Its times are no use, so they are estimated; its frames still must be right.
     let wrong = check(&clock_restarts);
     assert_eq!(Wrong { timestamps: 0, ..wrong }, Wrong::default());
+}
+
+#[test]
+fn damage_in_the_middle_keeps_numbers_and_times() {
+    if !clips::have_ffmpeg() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let whole = encode(folder.path(), "whole.mp4", size(160, 96), 150, &format!("{X264} -bf 3 -g 30"));
+    for name in ["damaged.mkv", "damaged.ts", "damaged.mp4"] {
+        let clip = convert(&whole, "", "-c copy", name);
+        let mut bytes = std::fs::read(&clip).unwrap();
+        let length = bytes.len();
+        for place in random_indices(length / 2, 12) {
+            bytes[length / 4 + place..][..60].fill(0x5a);
+        }
+        std::fs::write(&clip, bytes).unwrap();
+        let mut source = video::open(&clip).unwrap();
+        let mut frames = Vec::new();
+        while let Some(frame) = source.next_frame().unwrap() {
+            frames.push(frame);
+        }
+        println!("{name}: {} frames; {:?}", frames.len(), source.loss());
+        assert!((30..=150).contains(&frames.len()), "{name}");
+        assert!(frames.len() > 120 || source.loss().is_some(), "{name}: {} frames", frames.len());
+        for index in random_indices(frames.len(), 20) {
+            source.seek(FrameIndex::new(index)).unwrap();
+            // Not the picture: FFmpeg conceals damage differently from run to run.
+            let frame = source.next_frame().unwrap().unwrap();
+            assert_eq!(
+                (frame.index().get(), frame.timestamp()),
+                (index, frames[index].timestamp()),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn several_files_are_read_at_once() {
+    if !clips::have_ffmpeg() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let clip = encode(folder.path(), "clip.mp4", size(160, 96), 60, &format!("{X264} -bf 3 -g 30"));
+    std::thread::scope(|scope| {
+        for reader in 0..4 {
+            let clip = &clip;
+            scope.spawn(move || {
+                let mut source = video::open(clip).unwrap();
+                for index in random_indices(60, 12 + reader) {
+                    source.seek(FrameIndex::new(index)).unwrap();
+                    let frame = source.next_frame().unwrap().unwrap();
+                    assert_eq!((frame.index().get(), number_of(&frame, 0)), (index, Some(index)));
+                }
+            });
+        }
+    });
 }
 
 #[test]

@@ -50,7 +50,13 @@ fn files_that_are_no_video() {
     assert!(made.unwrap().success());
     assert!(refusal(&tone).contains("sound and no video"));
 
-    let clip = encode(folder.path(), "clip.mp4", size(160, 96), 30, "-c:v libx264 -preset ultrafast -pix_fmt yuv420p");
+    let clip = encode(
+        folder.path(),
+        "clip.mp4",
+        size(160, 96),
+        30,
+        "-c:v libx264 -preset ultrafast -pix_fmt yuv420p",
+    );
     assert!(refusal(&cut(&clip, 0.7, "no-index.mp4")).contains("cut off before its index"));
     let folder = tempfile::tempdir().unwrap();
     assert!(refusal(folder.path()).contains("has no images"));
@@ -62,7 +68,7 @@ fn a_file_without_permission() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secret.mp4");
     fs::write(&path, "secret").unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::File::open(&path).is_ok() {
         eprintln!("skipped: this user may read everything");
         return;
@@ -76,8 +82,16 @@ fn odd_names_are_just_names() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let clip = encode(folder.path(), "clip.mp4", size(160, 96), 3, "-c:v libx264 -preset ultrafast -pix_fmt yuv420p");
-    for name in ["a b ü 日本.mp4", "clip%03d.mp4", "http:clip.mp4", "[a]*?.mp4", "-i.mp4", "it's \"quoted\".mp4"] {
+    let clip = encode(
+        folder.path(),
+        "clip.mp4",
+        size(160, 96),
+        3,
+        "-c:v libx264 -preset ultrafast -pix_fmt yuv420p",
+    );
+    for name in
+        ["a b ü 日本.mp4", "clip%03d.mp4", "http:clip.mp4", "[a]*?.mp4", "-i.mp4", "it's \"quoted\".mp4"]
+    {
         let path = folder.path().join(name);
         fs::copy(&clip, &path).unwrap();
         let mut source = video::open(&path).unwrap();
@@ -96,7 +110,13 @@ fn files_that_break_off_are_read_and_the_loss_is_told() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let whole = encode(folder.path(), "whole.mp4", size(160, 96), 150, "-c:v libx264 -preset ultrafast -g 50 -pix_fmt yuv420p");
+    let whole = encode(
+        folder.path(),
+        "whole.mp4",
+        size(160, 96),
+        150,
+        "-c:v libx264 -preset ultrafast -g 50 -pix_fmt yuv420p",
+    );
     let clips = [
         convert(&whole, "", "-c copy -movflags faststart", "faststart.mp4"),
         convert(&whole, "", "-c copy", "whole.mkv"),
@@ -110,7 +130,10 @@ fn files_that_break_off_are_read_and_the_loss_is_told() {
         assert!((30..149).contains(&part.decoded_frames), "{name}: {}", part.decoded_frames);
         let loss = part.loss.unwrap_or_else(|| panic!("{name}: no loss told"));
         println!("{name}: {loss}");
-        assert!(loss.contains(&format!("decoded {} of the 150 frames", part.decoded_frames)), "{name}: {loss}");
+        assert!(
+            loss.contains(&format!("decoded {} of the 150 frames", part.decoded_frames)),
+            "{name}: {loss}"
+        );
     }
     // MPEG-TS has no header that could claim anything.
     let stream = convert(&whole, "", "-c copy", "whole.ts");

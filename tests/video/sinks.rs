@@ -101,7 +101,8 @@ fn h264_keeps_the_frames_and_looks_the_same() {
             let (read, written) = (frame.rgb(), picture(shown, frames));
             for y in 0..shown.height() {
                 for x in 0..3 * shown.width() {
-                    let (read, written) = (read[y * 3 * frame.size().width() + x], written[y * 3 * shown.width() + x]);
+                    let (read, written) =
+                        (read[y * 3 * frame.size().width() + x], written[y * 3 * shown.width() + x]);
                     error += f64::from(read.abs_diff(written));
                 }
             }
@@ -133,7 +134,9 @@ fn refuses_what_opencv_would_pass_over() {
     assert!(sink.write(&matte(160, 95, 0)).unwrap_err().to_string().contains("15200 bytes and not 15360"));
     drop(sink);
     let create = |path: &Path, format, rate| VideoSink::create(path, format, size(160, 96), rate).err();
-    assert!(create(&folder.path().join("a.avi"), VideoFormat::H264, 25.0).unwrap().to_string().contains(".mp4"));
+    assert!(
+        create(&folder.path().join("a.avi"), VideoFormat::H264, 25.0).unwrap().to_string().contains(".mp4")
+    );
     assert!(create(&folder.path().join("none/a.mp4"), VideoFormat::H264, 25.0).is_some());
     assert!(create(&folder.path().join("a.mp4"), VideoFormat::H264, f64::NAN).is_some());
     assert!(create(&folder.path().join("a.mp4"), VideoFormat::H264, 0.0).is_some());
