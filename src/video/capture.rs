@@ -23,6 +23,8 @@ pub struct Capture {
     turned: Mat,
     /// The demuxer met the end of the file in the middle of something.
     cut_off: bool,
+    /// The demuxer complained of anything.
+    complained: bool,
     refused_packets: usize,
 }
 
@@ -61,6 +63,7 @@ impl Capture {
                 picture: Mat::default(),
                 turned: Mat::default(),
                 cut_off: false,
+                complained: false,
                 refused_packets: 0,
             }),
             _ => Err(VideoError::Unreadable {
@@ -87,6 +90,7 @@ impl Capture {
         for failures in 0..END_AFTER_FAILURES {
             let decoder = &mut self.decoder;
             let (grabbed, complaints) = libav::hear_errors(|| decoder.grab().unwrap_or(false));
+            self.complained |= !complaints.is_empty();
             self.cut_off |= ["partial file", "ended prematurely", "Truncating packet"]
                 .iter()
                 .any(|sign| complaints.contains(sign));
@@ -149,14 +153,19 @@ impl Capture {
 
     pub fn reopen(&mut self) -> Result<(), VideoError> {
         let fresh = Self::open(&self.path, self.rotation_degrees)?;
-        let cut_off = self.cut_off;
-        *self = Self { cut_off, ..fresh };
+        let Self { cut_off, complained, .. } = *self;
+        *self = Self { cut_off, complained, ..fresh };
         Ok(())
     }
 
     /// Whether the file ended in the middle of something, as far as has been read.
     pub fn is_cut_off(&self) -> bool {
         self.cut_off
+    }
+
+    /// Whether FFmpeg's demuxer has complained of the file, as far as has been read.
+    pub fn has_complained(&self) -> bool {
+        self.complained
     }
 
     /// How many packets the decoder refused between good ones, in this run.

@@ -275,6 +275,7 @@ impl VideoSource for FileSource {
             last: self.timeline.last()?,
             info: &self.info,
             is_cut_off: self.capture.is_cut_off(),
+            has_complaints: self.capture.has_complained(),
             refused_packets: self.refused_packets,
         })
     }

@@ -309,7 +309,7 @@ fn parse(description: &str) -> Probe {
             codec: parts.next().map(first_word).unwrap_or_default(),
             pixel_format: parts.next().map(first_word).filter(|name| !name.is_empty() && name != "none"),
             is_cover: rest.contains("(attached pic)"),
-            rotation_degrees: if clockwise_degrees % 90 == 0 { clockwise_degrees } else { 0 },
+            rotation_degrees: if clockwise_degrees.is_multiple_of(90) { clockwise_degrees } else { 0 },
         }
     });
     Probe { format, duration_secs, start_secs, video, has_audio }

@@ -251,6 +251,64 @@ fn edit_lists_and_broken_clocks() {
 }
 
 #[test]
+fn damage_in_the_middle_keeps_numbers_and_times() {
+    if !clips::have_ffmpeg() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let whole = encode(folder.path(), "whole.mp4", size(160, 96), 150, &format!("{X264} -bf 3 -g 30"));
+    for name in ["damaged.mkv", "damaged.ts", "damaged.mp4"] {
+        let clip = convert(&whole, "", "-c copy", name);
+        let mut bytes = std::fs::read(&clip).unwrap();
+        let length = bytes.len();
+        for place in random_indices(length / 2, 12) {
+            bytes[length / 4 + place..][..60].fill(0x5a);
+        }
+        std::fs::write(&clip, bytes).unwrap();
+        let mut source = video::open(&clip).unwrap();
+        let mut frames = Vec::new();
+        while let Some(frame) = source.next_frame().unwrap() {
+            frames.push(frame);
+        }
+        println!("{name}: {} frames; {:?}", frames.len(), source.loss());
+        assert!((30..=150).contains(&frames.len()), "{name}");
+        assert!(frames.len() > 120 || source.loss().is_some(), "{name}: {} frames", frames.len());
+        for index in random_indices(frames.len(), 20) {
+            source.seek(FrameIndex::new(index)).unwrap();
+            // Not the picture: FFmpeg conceals damage differently from run to run.
+            let frame = source.next_frame().unwrap().unwrap();
+            assert_eq!(
+                (frame.index().get(), frame.timestamp()),
+                (index, frames[index].timestamp()),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn several_files_are_read_at_once() {
+    if !clips::have_ffmpeg() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let clip = encode(folder.path(), "clip.mp4", size(160, 96), 60, &format!("{X264} -bf 3 -g 30"));
+    std::thread::scope(|scope| {
+        for reader in 0..4 {
+            let clip = &clip;
+            scope.spawn(move || {
+                let mut source = video::open(clip).unwrap();
+                for index in random_indices(60, 12 + reader) {
+                    source.seek(FrameIndex::new(index)).unwrap();
+                    let frame = source.next_frame().unwrap().unwrap();
+                    assert_eq!((frame.index().get(), number_of(&frame, 0)), (index, Some(index)));
+                }
+            });
+        }
+    });
+}
+
+#[test]
 fn rotation_is_applied() {
     if !clips::have_ffmpeg() {
         return;

@@ -68,7 +68,7 @@ fn a_file_without_permission() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secret.mp4");
     fs::write(&path, "secret").unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::File::open(&path).is_ok() {
         eprintln!("skipped: this user may read everything");
         return;
