@@ -46,7 +46,8 @@ fn best_secs(mut run: impl FnMut() -> Result<()>) -> Result<f64> {
 /// Probabilities of a blob that wanders, with a soft edge that boils.
 fn blob(size: FrameSize, t: usize) -> SoftMask {
     let (width, height) = (size.width() as f32, size.height() as f32);
-    let (cx, cy) = (width * (0.5 + 0.3 * (t as f32 * 0.02).sin()), height * (0.5 + 0.2 * (t as f32 * 0.031).cos()));
+    let (cx, cy) =
+        (width * (0.5 + 0.3 * (t as f32 * 0.02).sin()), height * (0.5 + 0.2 * (t as f32 * 0.031).cos()));
     let radius = 0.25 * height;
     let mut noise = 0x9e37_79b9u32.wrapping_mul(t as u32 + 1);
     let values = (0..size.pixels()).map(|i| {
@@ -74,7 +75,11 @@ fn run(settings: &Settings, frames: &[SmoothFrame], mut each: impl FnMut(&Masks)
 fn recipe() -> Result<()> {
     let size = FrameSize::new(1280, 720).context("a size")?;
     let window = 5;
-    let settings = |method| Settings { window: "5".parse().expect("odd"), alpha: "0.4".parse().expect("a share"), ..Settings::seed_recipe(method) };
+    let settings = |method| Settings {
+        window: "5".parse().expect("odd"),
+        alpha: "0.4".parse().expect("a share"),
+        ..Settings::seed_recipe(method)
+    };
     let masks: Vec<Mask> = (0..FRAMES).map(|t| blob(size, t).at_least(128)).collect();
     let folder = tempfile::tempdir()?;
     let (input, output) = (folder.path().join("masks"), folder.path().join("out"));
@@ -92,8 +97,14 @@ fn recipe() -> Result<()> {
         .arg("0.4")
         .arg(&output)
         .output()
-        .with_context(|| format!("{python} could not be started; name one that has NumPy in STEADYMASK_PYTHON"))?;
-    ensure!(command.status.success(), "the NumPy recipe failed: {}", String::from_utf8_lossy(&command.stderr));
+        .with_context(|| {
+            format!("{python} could not be started; name one that has NumPy in STEADYMASK_PYTHON")
+        })?;
+    ensure!(
+        command.status.success(),
+        "the NumPy recipe failed: {}",
+        String::from_utf8_lossy(&command.stderr)
+    );
     let theirs: serde_json::Value = serde_json::from_slice(&command.stdout)?;
 
     println!("\n{FRAMES} hard masks of {size}, causal, window {window}, alpha 0.4");
@@ -112,7 +123,9 @@ fn recipe() -> Result<()> {
                     votes.finish().into_iter().for_each(each);
                     Ok(())
                 }
-                None => run(&settings, &frames, |masks| harden(masks, &settings).into_iter().for_each(&mut each)),
+                None => {
+                    run(&settings, &frames, |masks| harden(masks, &settings).into_iter().for_each(&mut each))
+                }
             }
         };
         let ours = best_secs(|| smooth(&mut |mask| drop(black_box(mask))))?;
@@ -121,7 +134,8 @@ fn recipe() -> Result<()> {
         let mut expected = expected.chunks_exact(size.pixels());
         let mut different = 0;
         smooth(&mut |mask| {
-            let expected = expected.next().map_or_else(|| Mask::empty(size), |bytes| Mask::from_bytes(size, bytes));
+            let expected =
+                expected.next().map_or_else(|| Mask::empty(size), |bytes| Mask::from_bytes(size, bytes));
             different += mask.xor(&expected).count();
         })?;
         let equal = 100.0 * (1.0 - different as f64 / (size.pixels() * FRAMES) as f64);
@@ -144,7 +158,11 @@ fn resmooth() -> Result<()> {
             flow: (t > 0).then(|| Arc::new(pair.clone())),
         })
         .collect();
-    println!("\n{FRAMES} frames of {size}, flow on {}, {:.0} % valid", pair.size(), 100.0 * pair.forward().valid_share());
+    println!(
+        "\n{FRAMES} frames of {size}, flow on {}, {:.0} % valid",
+        pair.size(),
+        100.0 * pair.forward().valid_share()
+    );
     println!("{:16}{:10}{:>10}{:>10}", "", "", "plain s", "motion s");
     for &method in Method::ALL {
         for &timing in Timing::ALL {
@@ -152,7 +170,13 @@ fn resmooth() -> Result<()> {
                 let settings = Settings { method, timing, motion, ..Settings::default() };
                 best_secs(|| run(&settings, &frames, |masks| drop(black_box(harden(masks, &settings)))))
             };
-            println!("{:16}{:10}{:10.3}{:10.3}", method.name(), timing.name(), secs(Switch::Off)?, secs(Switch::On)?);
+            println!(
+                "{:16}{:10}{:10.3}{:10.3}",
+                method.name(),
+                timing.name(),
+                secs(Switch::Off)?,
+                secs(Switch::On)?
+            );
         }
     }
     Ok(())
@@ -171,7 +195,11 @@ fn warp() -> Result<()> {
         ("check", &|| drop(black_box(pair.clone()))),
     ];
     for (name, run) in work {
-        let least = || (0..100).try_fold(f64::INFINITY, |least, _| Ok::<_, anyhow::Error>(least.min(best_secs(|| Ok(run()))?)));
+        let least = || {
+            (0..100).try_fold(f64::INFINITY, |least, _| {
+                Ok::<_, anyhow::Error>(least.min(best_secs(|| Ok(run()))?))
+            })
+        };
         println!("{name:16}{:8.3}{:8.3}", 1000.0 * one.install(least)?, 1000.0 * least()?);
     }
     Ok(())
@@ -212,7 +240,10 @@ fn texture(size: FrameSize, by: f64) -> Frame {
     let value = |i: usize| {
         let (x, y) = ((i % size.width()) as f64 - by, (i / size.width()) as f64);
         let (x, y) = (x * cos + y * sin, y * cos - x * sin);
-        let waves = (x * 0.11).sin() + (y * 0.13 + x * 0.05).cos() + (x * 0.33 - y * 0.27).sin() + (x * 0.021 + y * 0.033).sin();
+        let waves = (x * 0.11).sin()
+            + (y * 0.13 + x * 0.05).cos()
+            + (x * 0.33 - y * 0.27).sin()
+            + (x * 0.021 + y * 0.033).sin();
         (128.0 + 30.0 * waves) as u8
     };
     let rgb = (0..size.pixels()).flat_map(|i| [value(i); 3]).collect();

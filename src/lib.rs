@@ -1,10 +1,16 @@
 //! Steadymask: measures the flicker of per-frame segmentation masks and takes it out
 //! without making them late. See `ARCHITECTURE.md` for the map.
 
+pub mod cli;
+pub mod export;
 pub mod flow;
 pub mod frame;
 pub mod mask;
+pub mod metrics;
+pub mod pipeline;
+pub mod process;
 pub mod segment;
 mod simd;
 pub mod smooth;
+pub mod store;
 pub mod video;

@@ -53,7 +53,10 @@ impl SoftMask {
 
     fn set_where(&self, is_set: impl Fn(u8) -> bool + Copy + Sync) -> Mask {
         let mut mask = Mask::empty(self.size);
-        let rows = mask.words.par_chunks_mut(words_per_row(self.size)).zip(self.values.par_chunks(self.size.width()));
+        let rows = mask
+            .words
+            .par_chunks_mut(words_per_row(self.size))
+            .zip(self.values.par_chunks(self.size.width()));
         rows.with_min_len(64).for_each(|(row, values)| pack_row(row, values, is_set));
         mask
     }

@@ -32,6 +32,18 @@ pub enum Estimator {
     Farneback,
 }
 
+impl Estimator {
+    /// As it can stand in a file name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dis(Quality::Fast) => "dis-fast",
+            Self::Dis(Quality::Medium) => "dis-medium",
+            Self::Dis(Quality::Fine) => "dis-fine",
+            Self::Farneback => "farneback",
+        }
+    }
+}
+
 /// Streams frames into flow between neighbours. Keeps one grey picture.
 pub struct FlowEstimator {
     picture: FrameSize,
@@ -80,7 +92,11 @@ impl FlowEstimator {
     /// The flow between the frame before and this one; `None` for the first.
     pub fn push(&mut self, frame: &Frame) -> Result<Option<FlowPair>, FlowError> {
         if frame.size() != self.picture {
-            return Err(FlowError::Size { frame: frame.index(), expected: self.picture, found: frame.size() });
+            return Err(FlowError::Size {
+                frame: frame.index(),
+                expected: self.picture,
+                found: frame.size(),
+            });
         }
         let failed = |cause: opencv::Error| failed(frame.index(), &cause);
         let grey = grey_on(frame, self.grid).map_err(failed)?;
@@ -88,9 +104,11 @@ impl FlowEstimator {
             None => None,
             Some(last) => {
                 let (there, back) = (&mut self.there, &mut self.back);
-                let (forward, backward) = rayon::join(|| there.between(last, &grey), || back.between(&grey, last));
+                let (forward, backward) =
+                    rayon::join(|| there.between(last, &grey), || back.between(&grey, last));
                 let pair = FlowPair::new(forward.map_err(failed)?, backward.map_err(failed)?, false);
-                let cut = is_cut(&pair, last.data_bytes().map_err(failed)?, grey.data_bytes().map_err(failed)?);
+                let cut =
+                    is_cut(&pair, last.data_bytes().map_err(failed)?, grey.data_bytes().map_err(failed)?);
                 Some(pair.with_cut(cut))
             }
         };
@@ -111,7 +129,11 @@ fn failed(frame: FrameIndex, cause: &opencv::Error) -> FlowError {
 /// The picture's luma on the flow's grid, each grid pixel the mean of what it covers.
 fn grey_on(frame: &Frame, grid: FrameSize) -> opencv::Result<Mat> {
     let size = frame.size();
-    let rgb = Mat::new_rows_cols_with_bytes::<opencv::core::Vec3b>(size.height() as i32, size.width() as i32, frame.rgb())?;
+    let rgb = Mat::new_rows_cols_with_bytes::<opencv::core::Vec3b>(
+        size.height() as i32,
+        size.width() as i32,
+        frame.rgb(),
+    )?;
     let mut grey = Mat::default();
     imgproc::cvt_color_def(&rgb, &mut grey, imgproc::COLOR_RGB2GRAY)?;
     if size == grid {
@@ -140,7 +162,9 @@ impl Algorithm {
         match self {
             Self::Dis(dis) => dis.calc(from, to, &mut flow)?,
             // The parameters of OpenCV's own sample, with a window wide enough for video.
-            Self::Farneback => video::calc_optical_flow_farneback(from, to, &mut flow, 0.5, 5, 15, 3, 5, 1.2, 0)?,
+            Self::Farneback => {
+                video::calc_optical_flow_farneback(from, to, &mut flow, 0.5, 5, 15, 3, 5, 1.2, 0)?
+            }
         }
         let vectors = flow.data_typed::<Vec2f>()?;
         let wide = flow.cols() as usize;
@@ -173,14 +197,21 @@ mod tests {
     #[test]
     fn every_estimator_finds_a_known_shift_both_ways() {
         let picture = size(240, 160);
-        for estimator in [Quality::Fast, Quality::Medium, Quality::Fine].map(Estimator::Dis).into_iter().chain([Estimator::Farneback]) {
+        for estimator in [Quality::Fast, Quality::Medium, Quality::Fine]
+            .map(Estimator::Dis)
+            .into_iter()
+            .chain([Estimator::Farneback])
+        {
             let mut flow = FlowEstimator::with(picture, picture, estimator).unwrap();
             assert_eq!(flow.push(&texture(picture, 0.0, 0.0)).unwrap(), None);
             let pair = flow.push(&texture(picture, 3.0, -2.0)).unwrap().unwrap();
             for (direction, sign) in [(pair.forward(), 1.0), (pair.backward(), -1.0)] {
                 assert!(direction.valid_share() > 0.9, "{estimator:?}: {}", direction.valid_share());
                 let [dx, dy] = direction.field().vector(120, 80);
-                assert!((dx - sign * 3.0).abs() < 0.3 && (dy + sign * 2.0).abs() < 0.3, "{estimator:?}: {dx}, {dy}");
+                assert!(
+                    (dx - sign * 3.0).abs() < 0.3 && (dy + sign * 2.0).abs() < 0.3,
+                    "{estimator:?}: {dx}, {dy}"
+                );
             }
             assert!(!pair.is_cut());
         }
@@ -201,7 +232,8 @@ mod tests {
     fn tiny_and_odd_pictures_work() {
         for picture in [size(1, 1), size(17, 3), size(2001, 5)] {
             for estimator in [Estimator::Dis(Quality::Medium), Estimator::Farneback] {
-                let mut flow = FlowEstimator::with(picture, FlowEstimator::grid_for(picture), estimator).unwrap();
+                let mut flow =
+                    FlowEstimator::with(picture, FlowEstimator::grid_for(picture), estimator).unwrap();
                 flow.push(&texture(picture, 0.0, 0.0)).unwrap();
                 assert!(flow.push(&texture(picture, 1.0, 0.0)).unwrap().is_some());
             }

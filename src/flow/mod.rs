@@ -13,14 +13,16 @@ mod warp;
 pub use estimate::{Estimator, FlowEstimator, Quality};
 pub use field::FlowField;
 pub use pair::{Flow, FlowPair};
-pub use warp::{warp_mask, warp_soft};
 pub(crate) use warp::{Upscale, rows_per_band};
+pub use warp::{warp_mask, warp_soft};
 
 use crate::frame::{FrameIndex, FrameSize};
 
 #[derive(Debug, thiserror::Error)]
 pub enum FlowError {
-    #[error("frame {frame}: optical flow failed: {cause}; smooth without motion (--motion off) or leave the frame out")]
+    #[error(
+        "frame {frame}: optical flow failed: {cause}; smooth without motion (--motion off) or leave the frame out"
+    )]
     Estimate { frame: FrameIndex, cause: String },
     #[error("frame {frame} is {found} where {expected} was begun with; frames of one video have one size")]
     Size { frame: FrameIndex, expected: FrameSize, found: FrameSize },

@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use crate::frame::FrameSize;
 use crate::mask::Mask;
 
-use super::field::{FRACTION_BITS, FlowField};
 use super::FlowError;
+use super::field::{FRACTION_BITS, FlowField};
 
 /// Flow from one frame to another with the pixels where it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,19 +205,22 @@ impl FlowPair {
     /// # Errors
     /// [`FlowError::Damaged`] for bytes that [`Self::to_bytes`] did not write.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, FlowError> {
-        let Some((&[version, cut, w0, w1, h0, h1], fields)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
+        let Some((&[version, cut, w0, w1, h0, h1], fields)) = bytes.split_first_chunk::<HEADER_BYTES>()
+        else {
             return Err(FlowError::Damaged("it is too short"));
         };
         if version != VERSION || cut > 1 {
             return Err(FlowError::Damaged("another version of the program wrote it"));
         }
         let (width, height) = (u16::from_le_bytes([w0, w1]), u16::from_le_bytes([h0, h1]));
-        let size = FrameSize::new(width.into(), height.into()).ok_or(FlowError::Damaged("its size is not one"))?;
+        let size =
+            FrameSize::new(width.into(), height.into()).ok_or(FlowError::Damaged("its size is not one"))?;
         if fields.len() != 8 * size.pixels() {
             return Err(FlowError::Damaged("its length does not fit its size"));
         }
         let (forward, backward) = fields.split_at(4 * size.pixels());
-        let (forward, backward) = (FlowField::read_from(size, forward)?, FlowField::read_from(size, backward)?);
+        let (forward, backward) =
+            (FlowField::read_from(size, forward)?, FlowField::read_from(size, backward)?);
         Ok(Self::new(forward, backward, cut == 1))
     }
 }

@@ -11,8 +11,8 @@ use crate::frame::FrameSize;
 use crate::mask::{Mask, SoftMask};
 use crate::simd::vectorised;
 
-use super::field::{FRACTION_BITS, FlowField};
 use super::Flow;
+use super::field::{FRACTION_BITS, FlowField};
 
 /// Samples `mask` of frame s along `flow` from t to s: the mask as frame t sees it, at the
 /// mask's own size, and where that holds.
@@ -24,15 +24,17 @@ pub fn warp_soft(mask: &SoftMask, flow: &Flow) -> (SoftMask, Mask) {
     let mut warped = vec![0; size.pixels()];
     let mut sure = vec![0; size.pixels()];
     let band_px = rows_per_band(size) * size.width();
-    warped.par_chunks_mut(band_px).zip(sure.par_chunks_mut(band_px)).enumerate().for_each(|(i, (warped, sure))| {
-        let rows = warped.chunks_mut(size.width()).zip(sure.chunks_mut(size.width()));
-        let mut band = sampler.band();
-        for (y, (warped, sure)) in (i * rows_per_band(size)..).zip(rows) {
-            let places = band.row(y);
-            places.sample(mask.values(), warped);
-            sure.copy_from_slice(places.weights());
-        }
-    });
+    warped.par_chunks_mut(band_px).zip(sure.par_chunks_mut(band_px)).enumerate().for_each(
+        |(i, (warped, sure))| {
+            let rows = warped.chunks_mut(size.width()).zip(sure.chunks_mut(size.width()));
+            let mut band = sampler.band();
+            for (y, (warped, sure)) in (i * rows_per_band(size)..).zip(rows) {
+                let places = band.row(y);
+                places.sample(mask.values(), warped);
+                sure.copy_from_slice(places.weights());
+            }
+        },
+    );
     (SoftMask::new(size, warped), SoftMask::new(size, sure).at_least(HALF))
 }
 
@@ -206,7 +208,13 @@ const BLOCK: usize = 64;
 impl Places {
     fn new(size: FrameSize) -> Self {
         let padded = size.width().next_multiple_of(BLOCK);
-        Self { size, offsets: vec![0; padded], right: vec![0; padded], down: vec![0; padded], weights: vec![0; padded] }
+        Self {
+            size,
+            offsets: vec![0; padded],
+            right: vec![0; padded],
+            down: vec![0; padded],
+            weights: vec![0; padded],
+        }
     }
 
     fn fill(&mut self, y: usize, share: f32, above: &GridRow, below: &GridRow) {
@@ -301,9 +309,13 @@ fn sample_with<T: Copy + Default, P: Copy + Default>(
     assert_eq!(plane.len(), width * height, "a plane of the mask's size");
     assert_eq!(out.len(), width, "a row of the mask's size");
     let is_thin = width < 2 || height < 2;
-    let (mut tops, mut bottoms, mut blended) = ([P::default(); BLOCK], [P::default(); BLOCK], [T::default(); BLOCK]);
-    let ((offsets, _), (right, _), (down, _)) =
-        (places.offsets.as_chunks::<BLOCK>(), places.right.as_chunks::<BLOCK>(), places.down.as_chunks::<BLOCK>());
+    let (mut tops, mut bottoms, mut blended) =
+        ([P::default(); BLOCK], [P::default(); BLOCK], [T::default(); BLOCK]);
+    let ((offsets, _), (right, _), (down, _)) = (
+        places.offsets.as_chunks::<BLOCK>(),
+        places.right.as_chunks::<BLOCK>(),
+        places.down.as_chunks::<BLOCK>(),
+    );
     for ((out, offsets), (right, down)) in out.chunks_mut(BLOCK).zip(offsets).zip(right.iter().zip(down)) {
         for i in 0..BLOCK {
             let offset = offsets[i] as usize;

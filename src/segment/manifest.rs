@@ -1,11 +1,15 @@
 //! `NAME.json` beside `NAME.pt`: what the program must know to feed a network and to read it.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
+use super::SegmentError;
 use crate::frame::FrameSize;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
+    #[serde(default)]
     pub name: String,
     /// In the order of the network's output channels. A single-channel sigmoid network has
     /// one class and no background of its own.
@@ -18,12 +22,76 @@ pub struct Manifest {
     pub upsampling: Upsampling,
     /// Input pixels to one output pixel.
     pub output_stride: u32,
-    /// Of the `.pt`, in hexadecimal.
+    /// Of the `.pt`, in hexadecimal. A manifest written by hand may leave it out.
+    #[serde(default)]
     pub sha256: String,
+    #[serde(default)]
     pub licence: String,
+    #[serde(default)]
     pub source: String,
     /// The torch that wrote the `.pt`.
+    #[serde(default)]
     pub torch_version: String,
+}
+
+/// What a manifest must hold, as an error can show it.
+const EXAMPLE: &str = r#"{"classes": ["background", "person"], "input": {"rule": "long_side", "long_side": 520, "multiple": 8, "offset": 0}, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "activation": "softmax", "upsampling": "half_pixel", "output_stride": 8}"#;
+
+impl Manifest {
+    /// Reads the manifest of the network in `pt`: `NAME.json` beside `NAME.pt`.
+    pub fn beside(pt: &Path) -> Result<Self, SegmentError> {
+        let path = pt.with_extension("json");
+        let fail = |cause: String| SegmentError::Model {
+            name: pt.display().to_string(),
+            cause,
+            remedy: format!(
+                "write it as, for example, {EXAMPLE} (activation: softmax, sigmoid or none; upsampling: half_pixel or align_corners; or input {{\"rule\": \"fixed\", \"width\": 256, \"height\": 256}})"
+            ),
+        };
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| fail(format!("its manifest {} can't be read ({error})", path.display())))?;
+        let mut manifest: Self = serde_json::from_str(&text)
+            .map_err(|error| fail(format!("its manifest {} is not right ({error})", path.display())))?;
+        if manifest.name.is_empty() {
+            manifest.name = pt.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        }
+        manifest
+            .check()
+            .map_err(|cause| fail(format!("its manifest {} is not right ({cause})", path.display())))?;
+        Ok(manifest)
+    }
+
+    /// Whether a network can be run by it; if not, why.
+    pub fn check(&self) -> Result<(), String> {
+        let mut names = self.classes.iter().collect::<Vec<_>>();
+        names.sort_unstable();
+        names.dedup();
+        let sides_fit = match self.input {
+            InputSize::Fixed { width, height } => FrameSize::new(width, height).is_some(),
+            InputSize::LongSide { long_side, multiple, offset } => {
+                multiple > 0
+                    && long_side > 0
+                    && [long_side, multiple, offset].iter().all(|&side| side <= FrameSize::MAX_SIDE_PX / 2)
+            }
+        };
+        if self.classes.is_empty() || names[0].is_empty() {
+            Err("classes must name each output channel".into())
+        } else if names.len() != self.classes.len() {
+            Err("two classes have the same name".into())
+        } else if self.activation == Activation::Softmax && self.classes.len() < 2 {
+            Err("softmax over a single class is always 1; its activation is sigmoid or none".into())
+        } else if !self.mean.iter().all(|mean| mean.is_finite())
+            || !self.std.iter().all(|std| std.is_normal())
+        {
+            Err("mean and std must be numbers, std not 0".into())
+        } else if !sides_fit {
+            Err("the input's sides, multiple and offset must be sizes of a picture".into())
+        } else if self.output_stride == 0 || self.output_stride > FrameSize::MAX_SIDE_PX {
+            Err("output_stride must be the number of input pixels to one output pixel".into())
+        } else {
+            Ok(())
+        }
+    }
 }
 
 /// How a picture's size becomes the network's input size. The picture is stretched to it.

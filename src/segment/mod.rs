@@ -3,11 +3,22 @@
 //! A [`Segmenter`] gives logits at the network's own stride; [`probability`] makes masks of
 //! them at any size. Only `torchscript` knows tch.
 
+pub mod catalogue;
+mod classes;
+pub mod install;
+pub mod library;
 mod manifest;
+mod mattes;
+mod probability;
+pub mod torchscript;
+pub mod weights;
 
 use half::f16;
 
+pub use classes::ClassGroup;
 pub use manifest::{Activation, InputSize, Manifest, Upsampling};
+pub use mattes::Mattes;
+pub use probability::{class_map, coverage, probabilities};
 
 use crate::frame::Frame;
 
@@ -33,6 +44,9 @@ pub struct Logits {
 pub enum SegmentError {
     #[error("{name}: {cause}; {remedy}")]
     Model { name: String, cause: String, remedy: String },
+    /// Everything is there but the user's word. A window can ask for it.
+    #[error("{}: this network was not made by Steadymask, and a TorchScript file is a program that can do anything; use --trust-model if you know where it comes from", .path.display())]
+    Untrusted { path: std::path::PathBuf, sha256: String },
     #[error("{model} has no class «{class}»; it has {}", .known.join(", "))]
     UnknownClass { model: String, class: String, known: Vec<String> },
     #[error("frame {frame}: the network failed: {cause}; {remedy}")]

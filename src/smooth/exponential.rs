@@ -70,7 +70,8 @@ impl Recursion {
     }
 
     fn begin(self, masks: &[SoftMask]) -> State {
-        let exact = |mask: &SoftMask| mask.values().iter().map(|&value| u16::from(value) << STATE_BITS).collect();
+        let exact =
+            |mask: &SoftMask| mask.values().iter().map(|&value| u16::from(value) << STATE_BITS).collect();
         let weight = match self.start {
             Start::Full => ONE,
             Start::Alike => self.alpha,
@@ -91,7 +92,13 @@ impl Recursion {
     }
 
     /// One frame on. `flow` leads from this frame to the one of `last`.
-    fn advance(self, last: &State, masks: &[SoftMask], flow: Option<&Flow>, upscale: &mut Option<Upscale>) -> State {
+    fn advance(
+        self,
+        last: &State,
+        masks: &[SoftMask],
+        flow: Option<&Flow>,
+        upscale: &mut Option<Upscale>,
+    ) -> State {
         match flow {
             // Weights differ from pixel to pixel only along a flow; without one on the way
             // the past cannot be found again, and the frame stands for itself.
@@ -238,7 +245,9 @@ impl Filter for Causal {
         };
         let levels = |mean: &Vec<u16>| {
             let mut out = vec![0; mean.len()];
-            out.par_chunks_mut(1 << 16).zip(mean.par_chunks(1 << 16)).for_each(|(out, mean)| to_levels(out, mean));
+            out.par_chunks_mut(1 << 16)
+                .zip(mean.par_chunks(1 << 16))
+                .for_each(|(out, mean)| to_levels(out, mean));
             out
         };
         let smoothed = masks_of(frame.masks[0].size(), state.means.iter().map(levels).collect());
@@ -398,7 +407,8 @@ impl Shares {
 
     #[inline(always)]
     fn mean(self, value: u8, past: u16, future: u16) -> u8 {
-        let mean = f32::from(past) * self.past + f32::from(future) * self.future - f32::from(value) * self.own;
+        let mean =
+            f32::from(past) * self.past + f32::from(future) * self.future - f32::from(value) * self.own;
         // The differences of rounded means may leave the range by a hair.
         (mean + 0.5).clamp(0.0, 255.0) as i32 as u8
     }

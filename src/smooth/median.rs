@@ -72,7 +72,8 @@ impl Kernel for Median {
             }
             sort(&self.networks[count], &mut lanes);
             // An odd one out was a least value, which moved the middle up by half a place.
-            let (low, middle, high) = (&lanes[(count - 1) / 2], &lanes[count / 2], &lanes[count / 2 + count % 2]);
+            let (low, middle, high) =
+                (&lanes[(count - 1) / 2], &lanes[count / 2], &lanes[count / 2 + count % 2]);
             for (i, out) in out.iter_mut().enumerate() {
                 let (low, high) = match (count % 2 == 1, next[i] == 0) {
                     (true, true) => (middle[i], middle[i]),
@@ -121,7 +122,6 @@ impl Network {
         comparisons.reverse();
         Self { comparisons }
     }
-
 }
 
 vectorised! {

@@ -26,8 +26,8 @@ use std::sync::Arc;
 
 pub use cleanup::{fill_holes, hysteresis, remove_specks};
 pub use decide::{decide, harden};
-pub use votes::VoteSmoother;
 pub use settings::{Alpha, Input, Method, Settings, SettingsError, Switch, Threshold, Timing, Window};
+pub use votes::VoteSmoother;
 
 use crate::flow::FlowPair;
 use crate::frame::FrameSize;
@@ -70,10 +70,16 @@ impl Settings {
 
 #[derive(Debug, thiserror::Error)]
 pub enum SmoothError {
-    #[error("frame {frame}, counted from the start of smoothing, has {found} masks where {expected} were begun with; give one for each class")]
+    #[error(
+        "frame {frame}, counted from the start of smoothing, has {found} masks where {expected} were begun with; give one for each class"
+    )]
     Classes { frame: usize, expected: usize, found: usize },
-    #[error("frame {frame}, counted from the start of smoothing, has a mask of {found} where {expected} was begun with; masks of one video have one size")]
+    #[error(
+        "frame {frame}, counted from the start of smoothing, has a mask of {found} where {expected} was begun with; masks of one video have one size"
+    )]
     Size { frame: usize, expected: FrameSize, found: FrameSize },
-    #[error("frame {frame}, counted from the start of smoothing, has no optical flow; give it, or smooth without motion (--motion off)")]
+    #[error(
+        "frame {frame}, counted from the start of smoothing, has no optical flow; give it, or smooth without motion (--motion off)"
+    )]
     NoFlow { frame: usize },
 }

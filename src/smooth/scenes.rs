@@ -29,7 +29,8 @@ pub(super) struct Scenes {
 
 impl Scenes {
     pub fn new(settings: Settings, memory_bytes: usize) -> Self {
-        let filter: Option<Box<dyn Filter>> = match (settings.is_identity(), settings.method, settings.timing) {
+        let filter: Option<Box<dyn Filter>> = match (settings.is_identity(), settings.method, settings.timing)
+        {
             (true, ..) => None,
             (_, Method::MovingAverage, timing) => {
                 Some(Box::new(Windowed::new(super::moving_average::MovingAverage, settings.window, timing)))
@@ -39,7 +40,9 @@ impl Scenes {
                 Some(Box::new(Windowed::new(median, settings.window, timing)))
             }
             (_, Method::Exponential, Timing::Causal) => Some(Box::new(Causal::new(settings.alpha))),
-            (_, Method::Exponential, Timing::Centred) => Some(Box::new(Centred::new(settings.alpha, memory_bytes))),
+            (_, Method::Exponential, Timing::Centred) => {
+                Some(Box::new(Centred::new(settings.alpha, memory_bytes)))
+            }
         };
         Self { settings, filter, frames: 0, shape: None }
     }

@@ -68,6 +68,16 @@ impl Settings {
         }
     }
 
+    /// How late a causal filter is known to be, in frames: half of what a window looks back,
+    /// the mean age of a sample in the exponential filter. 0 for a centred one.
+    pub fn expected_lag_frames(&self) -> f64 {
+        match (self.timing, self.method) {
+            (Timing::Centred, _) => 0.0,
+            (Timing::Causal, Method::Exponential) => f64::from((1.0 - self.alpha.get()) / self.alpha.get()),
+            (Timing::Causal, _) => (self.window.frames() - 1) as f64 / 2.0,
+        }
+    }
+
     /// Whether smoothing changes nothing before the threshold: a window of 1, an alpha of 1.
     pub fn is_identity(&self) -> bool {
         match self.method {
@@ -186,7 +196,9 @@ pub enum SettingsError {
     Alpha(String),
     #[error("a threshold of {0} cannot be used; take a probability over 0, up to 1")]
     Threshold(String),
-    #[error("the low threshold of the hysteresis, {low}, is above the threshold, {threshold}; swap them or lower it")]
+    #[error(
+        "the low threshold of the hysteresis, {low}, is above the threshold, {threshold}; swap them or lower it"
+    )]
     Hysteresis { low: f32, threshold: f32 },
     #[error("{found:?} is not known here; take one of {}", .known.join(", "))]
     Word { found: String, known: &'static [&'static str] },

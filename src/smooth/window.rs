@@ -102,7 +102,8 @@ fn plain(kernel: &impl Kernel, window: &[SmoothFrame]) -> Masks {
         let mut out = vec![0; size.pixels()];
         out.par_chunks_mut(band_px).enumerate().for_each(|(i, out)| {
             let band = i * band_px..i * band_px + out.len();
-            let rows: Vec<&[u8]> = window.iter().map(|frame| &frame.masks[class].values()[band.clone()]).collect();
+            let rows: Vec<&[u8]> =
+                window.iter().map(|frame| &frame.masks[class].values()[band.clone()]).collect();
             kernel.alike(&rows, out);
         });
         out

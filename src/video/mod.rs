@@ -3,9 +3,35 @@
 //! Frame k is the k-th frame that decodes. Containers' frame counts and seeks by frame
 //! number are wrong for variable-rate files and MPEG-TS, so neither is believed.
 
+mod capture;
+mod file;
+mod fingerprint;
+mod images;
+mod libav;
+mod loss;
+mod png;
+mod sink;
+mod tail;
+mod temporary;
+mod timeline;
+
 use std::path::{Path, PathBuf};
 
+pub use file::FileSource;
+pub use fingerprint::fingerprint;
+pub use images::ImageSource;
+pub use png::write_grey;
+pub use sink::{VideoFormat, VideoSink};
+
 use crate::frame::{Frame, FrameIndex, FrameSize};
+
+/// The version of OpenCV that reads and writes videos here.
+pub fn opencv_version() -> String {
+    opencv::core::get_version_string().unwrap_or_else(|error| format!("unknown ({})", error.message))
+}
+
+/// The rate of what has none: images, and files that don't say.
+pub const NOMINAL_FRAMES_PER_SEC: f64 = 25.0;
 
 /// Frames one after another, in decode order.
 pub trait VideoSource: Send {
@@ -17,6 +43,15 @@ pub trait VideoSource: Send {
     /// Makes `index` the frame that [`next_frame`](Self::next_frame) gives next, exactly.
     /// Past the end, the next frame is `None`.
     fn seek(&mut self, index: FrameIndex) -> Result<(), VideoError>;
+
+    /// How many frames there are; `None` until a video file has been read to its end.
+    fn counted_frames(&self) -> Option<usize>;
+
+    /// After the end: what seems to be lost of the file, as a sentence without the file's
+    /// name; `None` while nothing credible says so.
+    fn loss(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What a file says of itself before anything is decoded. Counts are the container's claim.
@@ -29,8 +64,14 @@ pub struct VideoInfo {
     pub frames_per_sec: f64,
     /// The container's frame count, which may be wrong; `None` where it gives none.
     pub claimed_frames: Option<usize>,
-    /// Four letters, such as `h264`; for images their format.
+    /// Of the container's longest stream, which may be its sound.
+    pub claimed_duration_secs: Option<f64>,
+    /// FFmpeg's name, such as `matroska,webm`; `images` for a folder or a glob.
+    pub container: String,
+    /// FFmpeg's name, such as `h264`; for images their format.
     pub codec: String,
+    /// FFmpeg's name, such as `yuv420p10le`, where it is known.
+    pub pixel_format: Option<String>,
     /// Clockwise, in degrees, already applied to the frames.
     pub rotation_degrees: u16,
 }
@@ -49,8 +90,49 @@ pub enum VideoError {
     Write { path: PathBuf, cause: String },
 }
 
-/// Opens a video file, a folder of images, or a glob of images.
+impl VideoError {
+    fn write(path: &Path, cause: impl ToString) -> Self {
+        Self::Write { path: path.to_owned(), cause: cause.to_string() }
+    }
+
+    /// For a file or folder that the system doesn't let us read.
+    fn from_io(path: &Path, error: &std::io::Error) -> Self {
+        let path = path.to_owned();
+        match error.kind() {
+            std::io::ErrorKind::NotFound => Self::Missing(path),
+            std::io::ErrorKind::PermissionDenied => Self::Unreadable {
+                path,
+                cause: "you have no permission to read it".to_owned(),
+                remedy: "change its permissions (chmod u+r) or copy it as its owner".to_owned(),
+            },
+            _ => Self::Unreadable {
+                path,
+                cause: format!("it could not be read ({error})"),
+                remedy: "check the disk or the network that it lies on".to_owned(),
+            },
+        }
+    }
+}
+
+/// Opens a video file, an image, a folder of images, or a glob of images such as
+/// `frames/*.png`.
 pub fn open(path: &Path) -> Result<Box<dyn VideoSource>, VideoError> {
-    let _ = path;
-    todo!()
+    let metadata = match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && images::is_glob(path) => {
+            return Ok(Box::new(ImageSource::open_glob(path)?));
+        }
+        Err(error) => return Err(VideoError::from_io(path, &error)),
+        Ok(metadata) => metadata,
+    };
+    if metadata.is_dir() {
+        return Ok(Box::new(ImageSource::open_folder(path)?));
+    }
+    std::fs::File::open(path).map_err(|error| VideoError::from_io(path, &error))?;
+    if metadata.is_file() && metadata.len() == 0 {
+        return Err(VideoError::Empty(path.to_owned()));
+    }
+    if images::has_image_name(path) {
+        return Ok(Box::new(ImageSource::open_image(path)?));
+    }
+    Ok(Box::new(FileSource::open(path)?))
 }

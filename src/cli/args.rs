@@ -1,0 +1,166 @@
+//! Options that several commands share, under the names that they have everywhere.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::exit::WrongUse;
+use crate::{
+    pipeline::FrameRange,
+    smooth::{Alpha, Input, Method, Settings, Switch, Threshold, Timing, Window},
+};
+
+/// How steady the masks shall be.
+#[derive(Args, Clone, Debug)]
+pub struct SmoothingArgs {
+    /// Start from this named setting; the options below change it
+    #[arg(long, value_enum, default_value_t = Recipe::Default)]
+    pub preset: Recipe,
+    /// How to smooth: moving-average, median, exponential
+    #[arg(long)]
+    pub method: Option<Method>,
+    /// Frames that are looked at together: odd, 1 to 31; for moving-average and median
+    #[arg(long)]
+    pub window: Option<Window>,
+    /// Weight of the newest frame, above 0 and up to 1; for exponential
+    #[arg(long)]
+    pub alpha: Option<Alpha>,
+    /// Look both ways (centred), or only back (causal), which makes masks late
+    #[arg(long)]
+    pub timing: Option<Timing>,
+    /// What to smooth: probabilities, or masks
+    #[arg(long)]
+    pub input: Option<Input>,
+    /// Move neighbours along the optical flow before they are combined: on, off
+    #[arg(long)]
+    pub motion: Option<Switch>,
+    /// A pixel belongs to the mask from this probability on, 0 to 1
+    #[arg(long)]
+    pub threshold: Option<Threshold>,
+    /// A pixel from this lower probability on belongs to the mask when it is connected to one
+    /// above the threshold
+    #[arg(long)]
+    pub hysteresis: Option<Threshold>,
+    /// Parts smaller than this many pixels are removed
+    #[arg(long, value_name = "PIXELS")]
+    pub min_area: Option<u32>,
+    /// Holes of at most this many pixels are filled
+    #[arg(long, value_name = "PIXELS")]
+    pub fill_holes: Option<u32>,
+    /// Let a pixel belong to several classes: on, off
+    #[arg(long)]
+    pub overlap: Option<Switch>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Recipe {
+    /// What the quality table shows best
+    Default,
+    /// Causal, hard masks, no motion: the classic recipe
+    Seed,
+}
+
+impl SmoothingArgs {
+    pub fn settings(&self) -> Result<Settings, WrongUse> {
+        let base = match self.preset {
+            Recipe::Default => Settings::default(),
+            Recipe::Seed => Settings::seed_recipe(Settings::default().method),
+        };
+        let settings = Settings {
+            method: self.method.unwrap_or(base.method),
+            window: self.window.unwrap_or(base.window),
+            alpha: self.alpha.unwrap_or(base.alpha),
+            timing: self.timing.unwrap_or(base.timing),
+            input: self.input.unwrap_or(base.input),
+            motion: self.motion.unwrap_or(base.motion),
+            threshold: self.threshold.unwrap_or(base.threshold),
+            hysteresis: self.hysteresis.or(base.hysteresis),
+            min_area_px: self.min_area.unwrap_or(base.min_area_px),
+            fill_holes_px: self.fill_holes.unwrap_or(base.fill_holes_px),
+            overlap: self.overlap.unwrap_or(base.overlap),
+        };
+        settings.check().map_err(|error| WrongUse(error.to_string()))?;
+        Ok(settings)
+    }
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct RangeArgs {
+    /// First frame, counted from 0
+    #[arg(long, value_name = "FRAME", default_value_t = 0)]
+    pub from: usize,
+    /// Last frame, itself in the range
+    #[arg(long, value_name = "FRAME")]
+    pub to: Option<usize>,
+}
+
+impl RangeArgs {
+    pub fn range(&self) -> Result<FrameRange, WrongUse> {
+        let range = FrameRange { first: self.from, last: self.to.unwrap_or(usize::MAX) };
+        if range.first > range.last {
+            return Err(WrongUse(format!(
+                "--from {} is after --to {}; exchange them",
+                range.first, range.last
+            )));
+        }
+        Ok(range)
+    }
+}
+
+/// What the machine may give.
+#[derive(Args, Clone, Debug)]
+pub struct MachineArgs {
+    /// Where the network runs
+    #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
+    pub device: DeviceArg,
+    /// Threads to use; 0 is one for each core
+    #[arg(long, default_value_t = 0)]
+    pub threads: usize,
+    /// Bytes for everything in flight; K, M and G can follow the number
+    #[arg(long, value_name = "BYTES", default_value = "512M", value_parser = parse_bytes)]
+    pub memory: usize,
+    /// Folder for results that later runs use again
+    #[arg(long, value_name = "FOLDER")]
+    pub cache: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DeviceArg {
+    Auto,
+    Cpu,
+    Cuda,
+}
+
+/// Less can't hold the pictures of a stage each.
+const LEAST_MEMORY_BYTES: usize = 64 << 20;
+
+fn parse_bytes(text: &str) -> Result<usize, String> {
+    let number = text.trim_end_matches(['B', 'b', 'i']);
+    let (digits, shift) = match number.char_indices().last().map(|(at, unit)| (&number[..at], unit)) {
+        Some((digits, 'K' | 'k')) => (digits, 10),
+        Some((digits, 'M' | 'm')) => (digits, 20),
+        Some((digits, 'G' | 'g')) => (digits, 30),
+        _ => (number, 0),
+    };
+    let bytes = digits.trim().parse::<usize>().ok().and_then(|number| number.checked_mul(1 << shift));
+    match bytes {
+        None => Err("a number of bytes such as 512M or 2G".into()),
+        Some(bytes) if bytes < LEAST_MEMORY_BYTES => Err("at least 64M".into()),
+        Some(bytes) => Ok(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_have_units() {
+        assert_eq!(parse_bytes("512M"), Ok(512 << 20));
+        assert_eq!(parse_bytes("2GiB"), Ok(2 << 30));
+        assert_eq!(parse_bytes("100000000"), Ok(100_000_000));
+        for wrong in ["", "M", "-1", "5", "99999999999G", "ü"] {
+            assert!(parse_bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! How the process ends, so that scripts can tell failures apart.
+
+use crate::{
+    export::ExportError,
+    pipeline::PipelineError,
+    segment::{SegmentError, install::InstallError},
+    store::StoreError,
+    video::VideoError,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitCode {
+    Done = 0,
+    Fault = 1,
+    WrongUse = 2,
+    Input = 3,
+    Model = 4,
+    Output = 5,
+    /// As a shell reports an interrupted process.
+    Cancelled = 130,
+}
+
+/// Wrong use that only shows after the arguments were parsed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct WrongUse(pub String);
+
+/// Says on standard error what went wrong, and gives the code for it.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    let code = code_of(error);
+    if code == ExitCode::Cancelled {
+        eprintln!("steadymask: cancelled; what was computed is kept and the same command goes on from it");
+    } else {
+        eprintln!("steadymask: {error:#}");
+    }
+    code
+}
+
+fn code_of(error: &anyhow::Error) -> ExitCode {
+    error.chain().find_map(code_of_cause).unwrap_or(ExitCode::Fault)
+}
+
+fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<ExitCode> {
+    if let Some(error) = cause.downcast_ref::<PipelineError>() {
+        return Some(match error {
+            PipelineError::Video(error) => of_video(error),
+            PipelineError::Segment(_) => ExitCode::Model,
+            PipelineError::Store(_) => ExitCode::Output,
+            PipelineError::Export(error) => of_export(error),
+            PipelineError::NothingInRange { .. } | PipelineError::Settings(_) => ExitCode::WrongUse,
+            PipelineError::Cancelled => ExitCode::Cancelled,
+            PipelineError::Flow(_) | PipelineError::Smooth(_) | PipelineError::Internal(_) => ExitCode::Fault,
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<VideoError>() {
+        return Some(of_video(error));
+    }
+    if let Some(error) = cause.downcast_ref::<ExportError>() {
+        return Some(of_export(error));
+    }
+    if cause.is::<SegmentError>() {
+        return Some(ExitCode::Model);
+    }
+    if let Some(error) = cause.downcast_ref::<InstallError>() {
+        return Some(match error {
+            InstallError::Unknown(_) | InstallError::Already { .. } => ExitCode::WrongUse,
+            InstallError::Write { .. } => ExitCode::Output,
+            _ => ExitCode::Model,
+        });
+    }
+    if cause.is::<StoreError>() {
+        return Some(ExitCode::Output);
+    }
+    cause.is::<WrongUse>().then_some(ExitCode::WrongUse)
+}
+
+fn of_video(error: &VideoError) -> ExitCode {
+    if matches!(error, VideoError::Write { .. }) { ExitCode::Output } else { ExitCode::Input }
+}
+
+fn of_export(error: &ExportError) -> ExitCode {
+    match error {
+        ExportError::Video(error) => of_video(error),
+        ExportError::Exists { .. } => ExitCode::WrongUse,
+        ExportError::Write { .. } => ExitCode::Output,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_under_context_keeps_its_code() {
+        let missing = VideoError::Missing("a.mp4".into());
+        let error = anyhow::Error::new(PipelineError::from(missing)).context("clip 3 of 7");
+        assert_eq!(code_of(&error), ExitCode::Input);
+        assert_eq!(code_of(&WrongUse("no".into()).into()), ExitCode::WrongUse);
+        assert_eq!(code_of(&anyhow::anyhow!("?")), ExitCode::Fault);
+    }
+}

@@ -1,0 +1,77 @@
+//! The engine without a window.
+
+mod args;
+mod doctor;
+mod evaluate;
+mod exit;
+mod info;
+mod interrupt;
+mod models;
+mod network;
+mod run;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::ExitCode;
+
+use crate::process;
+
+/// Measures the flicker of per-frame video masks and takes it out without making them late.
+#[derive(Parser)]
+#[command(name = "steadymask", version, about, after_help = EXIT_CODES, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// A video to open in the window
+    video: Option<std::path::PathBuf>,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done · 1 a fault of the program · 2 wrong use · 3 the input can't be read · \
+4 the model can't be used · 5 the output can't be written · 130 cancelled";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make steady masks of a video: run the network, smooth, measure, export
+    Run(run::RunArgs),
+    /// Score raw and smoothed masks against ground truth, method by method
+    Evaluate(evaluate::EvaluateArgs),
+    /// Print what a video really holds
+    Info(info::InfoArgs),
+    /// List the networks, or install them
+    Models(models::ModelsArgs),
+    /// Print versions, devices, models, and what is missing
+    Doctor(doctor::DoctorArgs),
+}
+
+/// Runs the command of the process's arguments and says how the process shall end.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if !matches!(cli.command, Some(Command::Info(_))) {
+        process::with_passive_openmp();
+    }
+    let result = match cli.command {
+        Some(Command::Run(args)) => run::run(args),
+        Some(Command::Evaluate(args)) => evaluate::run(args),
+        Some(Command::Info(args)) => info::run(args),
+        Some(Command::Models(args)) => models::run(args),
+        Some(Command::Doctor(args)) => doctor::run(args),
+        None => open_window(cli.video),
+    };
+    match result {
+        Ok(()) => ExitCode::Done,
+        Err(error) => exit::report(&error),
+    }
+}
+
+#[cfg(feature = "gui")]
+fn open_window(video: Option<std::path::PathBuf>) -> anyhow::Result<()> {
+    todo_app(video)
+}
+
+#[cfg(not(feature = "gui"))]
+fn open_window(_: Option<std::path::PathBuf>) -> anyhow::Result<()> {
+    use clap::CommandFactory;
+    Cli::command().print_help()?;
+    anyhow::bail!("this build has no window; use one of the commands above")
+}

@@ -1,0 +1,107 @@
+//! Options that name the network and its classes, or masks in its place.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{
+    args::{DeviceArg, MachineArgs},
+    exit::WrongUse,
+};
+use crate::{
+    pipeline::Model,
+    segment::{
+        ClassGroup, Manifest, Mattes, SegmentError, Segmenter,
+        library::Library,
+        torchscript::{Device, Options, TorchScript},
+    },
+    store::Store,
+};
+
+#[derive(Args, Clone, Debug)]
+pub struct NetworkArgs {
+    /// Network by name or by the path of its .pt file; the best that is installed if not given
+    #[arg(long, conflicts_with = "masks")]
+    pub model: Option<String>,
+    /// Take masks that are there already, a video or folder of grey images, in place of a network
+    #[arg(long, value_name = "PATH")]
+    pub masks: Option<PathBuf>,
+    /// Class to make a mask of; several with commas; classes joined by + are one mask
+    #[arg(long = "class", value_name = "NAME", value_delimiter = ',', required = true)]
+    pub class: Vec<String>,
+    /// Size of the network's input along the longer side, in pixels; its manifest's if not given
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(32..=8192))]
+    pub long_side: Option<u32>,
+    /// Open a network that Steadymask did not make; a TorchScript file is a program
+    #[arg(long)]
+    pub trust_model: bool,
+    /// Folder with networks
+    #[arg(long, value_name = "FOLDER")]
+    pub models_dir: Option<PathBuf>,
+}
+
+impl NetworkArgs {
+    /// Finds the network and reads its manifest. It is loaded when its first frame comes.
+    pub fn open(&self, machine: &MachineArgs) -> anyhow::Result<Model> {
+        if let Some(path) = &self.masks {
+            let [class] = &self.class[..] else {
+                return Err(WrongUse("--masks has one class; give one --class, its name".into()).into());
+            };
+            let mattes = Mattes::open(path, class)?;
+            return Ok(Model {
+                manifest: mattes.manifest().clone(),
+                load: Box::new(|| Ok(Box::new(mattes))),
+            });
+        }
+        let library = Library::new(self.models_dir.as_deref());
+        let name = match &self.model {
+            Some(name) => name.as_str(),
+            None => library.best().ok_or_else(no_model)?,
+        };
+        let found = library.find(name, self.trust_model)?;
+        let options = Options {
+            device: machine.device(),
+            threads: machine.threads,
+            long_side: self.long_side,
+            try_sizes: !found.is_ours,
+        };
+        let mut manifest = found.manifest.clone();
+        if let Some(long_side) = self.long_side {
+            manifest.input = manifest.input.with_long_side(long_side);
+        }
+        let load = move || -> Result<Box<dyn Segmenter>, SegmentError> {
+            Ok(Box::new(TorchScript::load(&found.pt, found.manifest, options)?))
+        };
+        Ok(Model { manifest, load: Box::new(load) })
+    }
+
+    /// The masks to make.
+    pub fn classes(&self, manifest: &Manifest) -> Result<Vec<ClassGroup>, SegmentError> {
+        self.class.iter().map(|name| ClassGroup::parse(name, manifest)).collect()
+    }
+}
+
+fn no_model() -> SegmentError {
+    SegmentError::Model {
+        name: "no network is installed".into(),
+        cause: "masks come from a network or from --masks".into(),
+        remedy: "run «steadymask models setup»".into(),
+    }
+}
+
+/// Old results make room for new ones beyond this.
+const STORE_LIMIT_BYTES: u64 = 20 << 30;
+
+impl MachineArgs {
+    pub fn device(&self) -> Device {
+        match self.device {
+            DeviceArg::Auto => Device::Auto,
+            DeviceArg::Cpu => Device::Cpu,
+            DeviceArg::Cuda => Device::Cuda,
+        }
+    }
+
+    pub fn store(&self) -> Store {
+        Store::new(self.cache.clone().unwrap_or_else(Store::default_root), STORE_LIMIT_BYTES)
+    }
+}

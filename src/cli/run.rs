@@ -1,0 +1,174 @@
+//! `steadymask run`: from a video to steady masks.
+
+use std::{io::IsTerminal, path::PathBuf, time::Duration};
+
+use clap::Args;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use super::{
+    args::{MachineArgs, RangeArgs, SmoothingArgs},
+    interrupt,
+    network::NetworkArgs,
+};
+use crate::{
+    export::ExportKind,
+    metrics::{ClassSummary, Distribution, Metric},
+    pipeline::{CancelToken, Finished, Progress, Run, RunProgress},
+};
+
+#[derive(Args)]
+pub struct RunArgs {
+    /// Video file, folder of images, or glob of images
+    video: PathBuf,
+    #[command(flatten)]
+    network: NetworkArgs,
+    #[command(flatten)]
+    smoothing: SmoothingArgs,
+    #[command(flatten)]
+    range: RangeArgs,
+    /// Folder for the results
+    #[arg(long, value_name = "FOLDER")]
+    out: PathBuf,
+    /// What to write
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = ExportKind::ALL)]
+    export: Vec<ExportKind>,
+    /// Replace files that are there
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    machine: MachineArgs,
+    /// Print nothing but errors
+    #[arg(long, short)]
+    quiet: bool,
+    /// Print the report as JSON when done
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: RunArgs) -> anyhow::Result<()> {
+    let model = args.network.open(&args.machine)?;
+    let job = Run {
+        video: args.video,
+        classes: args.network.classes(&model.manifest)?,
+        range: args.range.range()?,
+        settings: args.smoothing.settings()?,
+        exports: args.export,
+        out: args.out,
+        force: args.force,
+        memory_bytes: args.machine.memory,
+        store: args.machine.store(),
+        model,
+    };
+    let cancel = CancelToken::new();
+    interrupt::cancel_on_signal(&cancel)?;
+    let progress = RunProgress::default();
+    let bars = Bars::new(&progress, args.quiet || args.json || !std::io::stderr().is_terminal());
+    let finished = {
+        let (progress, cancel_job) = (progress.clone(), cancel.clone());
+        interrupt::run_watched(&cancel, move || job.run(&progress, &cancel_job), || bars.update())
+    };
+    bars.clear();
+    let finished = finished?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&finished.report)?);
+    } else if !args.quiet {
+        print_summary(&finished);
+    }
+    if let Some(loss) = &finished.report.loss {
+        eprintln!("steadymask: {}: {loss}", finished.report.video.display());
+    }
+    Ok(())
+}
+
+fn print_summary(finished: &Finished) {
+    let report = &finished.report;
+    println!("{}: {} frames", report.video.display(), report.frames);
+    for summary in &report.summaries {
+        println!("  {}", summary_line(summary));
+    }
+    for file in &finished.files {
+        println!("  {}", file.display());
+    }
+}
+
+/// Calmer never stands without late.
+fn summary_line(summary: &ClassSummary) -> String {
+    let percent = |value: Option<f64>| value.map_or_else(|| "–".into(), |value| format!("{value:.0} %"));
+    let mean = |side: &Option<Distribution>| {
+        side.as_ref().map_or_else(|| "–".into(), |side| format!("{:.4}", side.mean))
+    };
+    let instability = &summary.metrics[Metric::Instability];
+    let lag = summary.lag.map_or_else(|| "–".into(), |lag| lag.to_string());
+    format!(
+        "{}: instability {} → {} ({} less), lag {lag} frames, agreement {}",
+        summary.class,
+        mean(&instability.raw),
+        mean(&instability.smoothed),
+        percent(summary.improvement_percent),
+        mean(&summary.agreement),
+    )
+}
+
+/// A bar for each pass; they run side by side.
+struct Bars {
+    bars: [(ProgressBar, Progress); 2],
+}
+
+impl Bars {
+    fn new(progress: &RunProgress, hidden: bool) -> Self {
+        let all = MultiProgress::new();
+        if hidden {
+            all.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+        }
+        let bar = |name: &'static str, progress: &Progress| {
+            let bar = all.add(ProgressBar::no_length().with_prefix(name).with_style(style()));
+            (bar, progress.clone())
+        };
+        Self { bars: [bar("network", &progress.network), bar("masks", &progress.masks)] }
+    }
+
+    fn update(&self) {
+        for (bar, progress) in &self.bars {
+            let snapshot = progress.snapshot();
+            match snapshot.total {
+                Some(total) => bar.set_length(total as u64),
+                None => bar.unset_length(),
+            }
+            bar.set_position(snapshot.done as u64);
+            let rate = snapshot.frames_per_sec.map_or_else(String::new, |rate| format!("{rate:.1} frames/s"));
+            let left = snapshot.left.map_or_else(String::new, |left| format!(" · {} left", clock(left)));
+            bar.set_message(rate + &left);
+        }
+    }
+
+    fn clear(&self) {
+        for (bar, _) in &self.bars {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn style() -> ProgressStyle {
+    ProgressStyle::with_template("{prefix:8} {wide_bar} {human_pos}/{human_len}  {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// Minutes and seconds, with hours where there are any.
+fn clock(time: Duration) -> String {
+    let secs = time.as_secs();
+    match secs / 3600 {
+        0 => format!("{}:{:02}", secs / 60, secs % 60),
+        hours => format!("{hours}:{:02}:{:02}", secs / 60 % 60, secs % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_read_as_a_clock() {
+        assert_eq!(clock(Duration::from_secs(34)), "0:34");
+        assert_eq!(clock(Duration::from_secs(3723)), "1:02:03");
+    }
+}

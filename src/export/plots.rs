@@ -1,0 +1,159 @@
+//! Curves over the frames of a clip, raw against smoothed, as PNG and SVG.
+
+use std::sync::Once;
+
+use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
+use plotters::{
+    coord::Shift,
+    prelude::*,
+    style::{FontStyle, register_font},
+};
+
+use super::palette;
+
+/// One plot: a number for each frame, before and after smoothing.
+#[derive(Clone, Debug, Default)]
+pub struct Plot {
+    pub title: String,
+    /// Of the vertical axis, with its unit.
+    pub quantity: String,
+    pub points: Vec<PlotPoint>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct PlotPoint {
+    pub frame: usize,
+    /// `None` where the metric has no value: a gap in the curve.
+    pub raw: Option<f64>,
+    pub smoothed: Option<f64>,
+}
+
+const SIZE_PX: (u32, u32) = (1200, 480);
+const FONT: &str = "sans-serif";
+
+impl Plot {
+    /// An 8-bit RGB picture, encoded.
+    pub fn to_png(&self) -> Result<Vec<u8>, String> {
+        let (width, height) = SIZE_PX;
+        let mut rgb = vec![0; 3 * width as usize * height as usize];
+        self.draw(&BitMapBackend::with_buffer(&mut rgb, SIZE_PX).into_drawing_area())?;
+        let mut png = Vec::new();
+        PngEncoder::new(&mut png)
+            .write_image(&rgb, width, height, ExtendedColorType::Rgb8)
+            .map_err(|error| error.to_string())?;
+        Ok(png)
+    }
+
+    pub fn to_svg(&self) -> Result<String, String> {
+        let mut svg = String::new();
+        self.draw(&SVGBackend::with_string(&mut svg, SIZE_PX).into_drawing_area())?;
+        Ok(svg)
+    }
+
+    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Result<(), String> {
+        static FONT_IS_THERE: Once = Once::new();
+        // plotters looks fonts up by name; ours comes along, so that none need be installed.
+        FONT_IS_THERE.call_once(|| {
+            let _ = register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT);
+        });
+        self.try_draw(area).map_err(|error| error.to_string())
+    }
+
+    fn try_draw<DB: DrawingBackend>(
+        &self,
+        area: &DrawingArea<DB, Shift>,
+    ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
+        area.fill(&WHITE)?;
+        let first = self.points.first().map_or(0, |point| point.frame);
+        let last = self.points.last().map_or(1, |point| point.frame).max(first + 1);
+        let values = self.points.iter().flat_map(|point| [point.raw, point.smoothed]).flatten();
+        let top = values.fold(0.0, f64::max);
+        let top = if top <= 0.0 { 1.0 } else { (top * 1.05).min(if top <= 1.0 { 1.0 } else { f64::MAX }) };
+        let mut chart = ChartBuilder::on(area)
+            .caption(&self.title, (FONT, 26))
+            .margin(14)
+            .x_label_area_size(44)
+            .y_label_area_size(64)
+            .build_cartesian_2d(first as f64..last as f64, 0.0..top)?;
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(BLACK.mix(0.12))
+            .x_desc("frame")
+            .y_desc(&self.quantity)
+            .x_label_formatter(&|frame| format!("{frame:.0}"))
+            .y_label_formatter(&|value| format!("{value:.2}"))
+            .label_style((FONT, 17))
+            .axis_desc_style((FONT, 19))
+            .draw()?;
+        // Raw is thin, smoothed is thick: colour alone carries no meaning.
+        for (name, [r, g, b], width, value) in [
+            ("raw", palette::RAW, 1, (|point| point.raw) as fn(&PlotPoint) -> Option<f64>),
+            ("smoothed", palette::SMOOTHED, 3, |point| point.smoothed),
+        ] {
+            let style = RGBColor(r, g, b).stroke_width(width);
+            let mut runs = self.runs(value).into_iter();
+            // The first run, empty if there is none, carries the label.
+            chart
+                .draw_series(LineSeries::new(runs.next().unwrap_or_default(), style))?
+                .label(name)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 26, y)], style));
+            for run in runs {
+                chart.draw_series(LineSeries::new(run, style))?;
+            }
+        }
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::UpperRight)
+            .background_style(WHITE.mix(0.85))
+            .border_style(BLACK.mix(0.2))
+            .label_font((FONT, 17))
+            .draw()?;
+        area.present()
+    }
+
+    /// The stretches of frames that have a value.
+    fn runs(&self, value: impl Fn(&PlotPoint) -> Option<f64>) -> Vec<Vec<(f64, f64)>> {
+        self.points
+            .split(|point| value(point).is_none())
+            .filter(|run| !run.is_empty())
+            .map(|run| run.iter().filter_map(|point| Some((point.frame as f64, value(point)?))).collect())
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plot() -> Plot {
+        let points = (0..50).map(|frame| PlotPoint {
+            frame,
+            raw: (frame > 0).then_some(0.3 + 0.2 * (frame as f64).sin()),
+            smoothed: (frame > 0 && frame != 20).then_some(0.1),
+        });
+        Plot { title: "Instability, person".into(), quantity: "1 − IoU".into(), points: points.collect() }
+    }
+
+    #[test]
+    fn a_gap_parts_the_curve() {
+        assert_eq!(plot().runs(|point| point.raw).len(), 1);
+        assert_eq!(plot().runs(|point| point.smoothed).len(), 2);
+    }
+
+    #[test]
+    fn both_formats_hold_the_curves_and_their_names() {
+        let svg = plot().to_svg().unwrap();
+        for part in ["Instability, person", "raw", "smoothed", "frame"] {
+            assert!(svg.contains(part), "{part}");
+        }
+        let picture = image::load_from_memory(&plot().to_png().unwrap()).unwrap().to_rgb8();
+        assert_eq!(picture.dimensions(), SIZE_PX);
+        assert!(picture.pixels().any(|pixel| pixel.0 == palette::SMOOTHED));
+    }
+
+    #[test]
+    fn a_clip_without_any_value_still_has_a_plot() {
+        Plot::default().to_svg().unwrap();
+    }
+}

@@ -1,0 +1,312 @@
+//! Pass 1: decode the video, run the network, measure the motion, and put both into the
+//! store. What the store has already is not made again; where it has everything, nothing is
+//! even decoded.
+//!
+//! ```text
+//!             ┌► network ─► logits track
+//!   decode ───┤
+//!             └► flow ────► flow track
+//! ```
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+
+use super::{CancelToken, PipelineError, Progress, channel};
+use crate::{
+    flow::{Estimator, FlowEstimator, FlowPair},
+    frame::{Frame, FrameIndex, FrameSize, Timestamp},
+    segment::{Logits, Manifest, SegmentError, Segmenter},
+    store::{ClipStore, StoreError, Track},
+    video::{self, VideoSource},
+};
+
+/// What the network said of a frame, and when the frame is shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Segmented {
+    pub timestamp: Timestamp,
+    pub logits: Logits,
+}
+
+/// The results of pass 1.
+#[derive(Clone)]
+pub struct Tracks {
+    pub segmented: Arc<Track<Segmented>>,
+    /// What the smoother follows; `None` where motion is not asked for.
+    pub flow: Option<FlowTrack>,
+    /// What warped metrics are measured with, where it shall not be the smoother's own flow.
+    pub scoring_flow: Option<FlowTrack>,
+}
+
+/// Motion, measured in one way. Frame t has the flow between frames t − 1 and t.
+#[derive(Clone)]
+pub struct FlowTrack {
+    pub estimator: Estimator,
+    pub track: Arc<Track<FlowPair>>,
+}
+
+/// Frames from `first` to `last`, both of them in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameRange {
+    pub first: usize,
+    pub last: usize,
+}
+
+impl FrameRange {
+    pub const ALL: Self = Self { first: 0, last: usize::MAX };
+
+    pub fn contains(&self, index: usize) -> bool {
+        (self.first..=self.last).contains(&index)
+    }
+
+    /// How many frames it has of a clip of `frames`.
+    pub fn count(&self, frames: usize) -> usize {
+        self.last.saturating_add(1).min(frames).saturating_sub(self.first)
+    }
+}
+
+/// Makes the network when its first frame comes: a clip that the store knows needs none.
+pub type LoadNetwork = Box<dyn FnOnce() -> Result<Box<dyn Segmenter>, SegmentError> + Send>;
+
+pub struct Analysis {
+    pub video: PathBuf,
+    pub range: FrameRange,
+    pub tracks: Tracks,
+    pub load_network: LoadNetwork,
+    /// For the pictures on their way.
+    pub memory_bytes: usize,
+    pub progress: Progress,
+    pub cancel: CancelToken,
+}
+
+/// How pass 1 ended.
+#[derive(Clone, Debug, Default)]
+pub struct Analysed {
+    /// In plain words, what of the file could not be decoded.
+    pub loss: Option<String>,
+}
+
+impl Tracks {
+    /// The tracks of this clip for this network and these ways of measuring motion.
+    ///
+    /// # Errors
+    /// When the store can't be read or written.
+    pub fn open(
+        clip: &ClipStore,
+        manifest: &Manifest,
+        size: FrameSize,
+        flow: Option<Estimator>,
+        scoring_flow: Option<Estimator>,
+    ) -> Result<Self, StoreError> {
+        let input = manifest.input.for_picture(size);
+        let model = manifest.sha256.get(..16).unwrap_or(&manifest.sha256);
+        let name = format!("logits-{model}-{}x{}", input.width(), input.height());
+        let open_flow = |estimator: Estimator| {
+            let grid = FlowEstimator::grid_for(size);
+            let name = format!("flow-{}-{}x{}", estimator.name(), grid.width(), grid.height());
+            Ok::<_, StoreError>(FlowTrack { estimator, track: Arc::new(clip.track(&name)?) })
+        };
+        Ok(Self {
+            segmented: Arc::new(clip.track(&name)?),
+            flow: flow.map(open_flow).transpose()?,
+            scoring_flow: scoring_flow.map(open_flow).transpose()?,
+        })
+    }
+
+    /// What warped metrics are measured with.
+    pub fn scoring(&self) -> Option<&FlowTrack> {
+        self.scoring_flow.as_ref().or(self.flow.as_ref())
+    }
+
+    fn flows(&self) -> impl Iterator<Item = &FlowTrack> {
+        self.flow.iter().chain(&self.scoring_flow)
+    }
+
+    fn lacks(&self, index: usize, range: FrameRange) -> bool {
+        !self.segmented.contains(index) || self.lacks_flow(index, range)
+    }
+
+    fn lacks_flow(&self, index: usize, range: FrameRange) -> bool {
+        index > range.first && self.flows().any(|flow| !flow.track.contains(index))
+    }
+}
+
+impl Analysis {
+    /// Runs in threads of its own; readers of the tracks can follow it from the moment this
+    /// returns. A cancelled network step is left behind: joining would wait for it.
+    pub fn spawn(self) -> JoinHandle<Result<Analysed, PipelineError>> {
+        let tracks = self.tracks.clone();
+        // Readers wait only while somebody writes, so writing begins before the thread does.
+        let segmented_writing = tracks.segmented.writing();
+        let flow_writing: Vec<_> = tracks.flows().map(|flow| flow.track.writing()).collect();
+        thread::spawn(move || {
+            let _writing = (segmented_writing, flow_writing);
+            self.run()
+        })
+    }
+
+    fn run(self) -> Result<Analysed, PipelineError> {
+        let Self { video, range, tracks, load_network, memory_bytes, progress, cancel } = self;
+        let known = tracks.segmented.length()?;
+        if let Some(frames) = known {
+            let missing = (range.first..frames.min(range.last.saturating_add(1)))
+                .any(|index| tracks.lacks(index, range));
+            if !missing {
+                for _ in 0..range.count(frames) {
+                    progress.advance();
+                }
+                progress.finish();
+                return Ok(Analysed::default());
+            }
+        }
+        let mut source = video::open(&video)?;
+        let claimed = known.or(source.info().claimed_frames);
+        progress.set_total(claimed.map(|frames| range.count(frames)).filter(|&count| count > 0));
+
+        let share_bytes = memory_bytes / (1 + tracks.flows().count());
+        let (to_network, pictures) = channel::bounded::<Arc<Frame>>(share_bytes);
+        let network =
+            spawn_network(pictures, load_network, tracks.segmented.clone(), progress.clone(), cancel.clone());
+        let (to_flows, flows): (Vec<_>, Vec<_>) = tracks
+            .flows()
+            .map(|flow| {
+                let (to_flow, pictures) = channel::bounded::<Arc<Frame>>(share_bytes);
+                (to_flow, spawn_flow(pictures, flow.clone(), range, cancel.clone()))
+            })
+            .unzip();
+
+        // Everything before the first frame that lacks something is skipped; its flow needs
+        // the picture before it too.
+        let mut index = range.first;
+        while tracks.segmented.contains(index) && !tracks.lacks_flow(index, range) && range.contains(index) {
+            progress.advance();
+            index += 1;
+        }
+        if index > range.first && !to_flows.is_empty() {
+            index -= 1;
+        }
+        source.seek(FrameIndex::new(index))?;
+        let decoded = decode(&mut *source, index, range, &tracks, &to_network, &to_flows, &progress, &cancel);
+        // Closing the channels lets the other stages end.
+        drop((to_network, to_flows));
+        let network = join(network);
+        let flows: Result<Vec<()>, _> = flows.into_iter().map(join).collect();
+        if cancel.is_cancelled() {
+            return Err(PipelineError::Cancelled);
+        }
+        network?;
+        flows?;
+        let end = decoded?;
+        if let End::OfClip(frames) = end {
+            tracks.segmented.set_length(frames)?;
+            if range.count(frames) == 0 {
+                return Err(PipelineError::NothingInRange { from: range.first, frames });
+            }
+        }
+        progress.finish();
+        Ok(Analysed { loss: source.loss() })
+    }
+}
+
+enum End {
+    OfRange,
+    /// With the number of frames that the clip has.
+    OfClip(usize),
+}
+
+#[expect(clippy::too_many_arguments, reason = "one caller, one line each")]
+fn decode(
+    source: &mut dyn VideoSource,
+    mut index: usize,
+    range: FrameRange,
+    tracks: &Tracks,
+    to_network: &channel::Sender<Arc<Frame>>,
+    to_flows: &[channel::Sender<Arc<Frame>>],
+    progress: &Progress,
+    cancel: &CancelToken,
+) -> Result<End, PipelineError> {
+    while range.contains(index) {
+        if cancel.is_cancelled() {
+            return Err(PipelineError::Cancelled);
+        }
+        let Some(frame) = source.next_frame()? else { return Ok(End::OfClip(index)) };
+        let frame = Arc::new(frame);
+        let bytes = frame.rgb().len();
+        // A picture is needed for the flow to it and for the flow from it.
+        if tracks.lacks_flow(index, range)
+            || (range.contains(index + 1) && tracks.lacks_flow(index + 1, range))
+        {
+            for to_flow in to_flows {
+                if to_flow.send(frame.clone(), bytes).is_err() {
+                    return Ok(End::OfRange);
+                }
+            }
+        }
+        if tracks.segmented.contains(index) {
+            progress.advance();
+        } else if to_network.send(frame, bytes).is_err() {
+            return Ok(End::OfRange);
+        }
+        index += 1;
+    }
+    Ok(End::OfRange)
+}
+
+fn spawn_network(
+    pictures: channel::Receiver<Arc<Frame>>,
+    load_network: LoadNetwork,
+    segmented: Arc<Track<Segmented>>,
+    progress: Progress,
+    cancel: CancelToken,
+) -> JoinHandle<Result<(), PipelineError>> {
+    thread::spawn(move || {
+        let Some(first) = pictures.recv() else { return Ok(()) };
+        let mut network = load_network()?;
+        for frame in std::iter::once(first).chain(pictures) {
+            if cancel.is_cancelled() {
+                return Err(PipelineError::Cancelled);
+            }
+            for logits in network.segment(&[&frame])? {
+                let value = Segmented { timestamp: frame.timestamp(), logits };
+                segmented.put(frame.index().get(), &value)?;
+            }
+            progress.advance();
+        }
+        Ok(())
+    })
+}
+
+fn spawn_flow(
+    pictures: channel::Receiver<Arc<Frame>>,
+    FlowTrack { estimator, track }: FlowTrack,
+    range: FrameRange,
+    cancel: CancelToken,
+) -> JoinHandle<Result<(), PipelineError>> {
+    thread::spawn(move || {
+        let Some(first) = pictures.recv() else { return Ok(()) };
+        let grid = FlowEstimator::grid_for(first.size());
+        let mut flow = FlowEstimator::with(first.size(), grid, estimator)?;
+        let mut previous: Option<usize> = None;
+        for frame in std::iter::once(first).chain(pictures) {
+            if cancel.is_cancelled() {
+                return Err(PipelineError::Cancelled);
+            }
+            let index = frame.index().get();
+            if previous.is_some_and(|previous| previous + 1 != index) {
+                flow.restart();
+            }
+            let pair = flow.push(&frame)?;
+            if let Some(pair) = pair.filter(|_| index > range.first && !track.contains(index)) {
+                track.put(index, &pair)?;
+            }
+            previous = Some(index);
+        }
+        Ok(())
+    })
+}
+
+fn join<T>(handle: JoinHandle<Result<T, PipelineError>>) -> Result<T, PipelineError> {
+    handle.join().unwrap_or_else(|_| Err(PipelineError::Internal("a stage of pass 1 panicked".into())))
+}

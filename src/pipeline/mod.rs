@@ -1,0 +1,21 @@
+//! The three passes, and how they run side by side.
+
+mod analyse;
+mod channel;
+mod error;
+mod evaluate;
+mod progress;
+mod run;
+mod stabilise;
+mod stored;
+mod truth;
+mod tune;
+
+pub use analyse::{Analysed, Analysis, FlowTrack, FrameRange, LoadNetwork, Segmented, Tracks};
+pub use error::PipelineError;
+pub use evaluate::{Evaluation, Scored};
+pub use progress::{CancelToken, Progress, Snapshot};
+pub use run::{FLOW, Finished, Model, Run, RunProgress};
+pub use stabilise::{Stabilisation, Stable, StableFrame};
+pub use truth::Truth;
+pub use tune::{Trial, Tuned, tune, tune_for};

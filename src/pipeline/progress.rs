@@ -1,0 +1,136 @@
+//! How far a job is, and the way to stop it. Both are shared with whoever watches.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// Made fresh for each job and never reset.
+#[derive(Clone, Debug, Default)]
+pub struct CancelToken {
+    cancelled: Arc<AtomicBool>,
+    parent: Option<Arc<CancelToken>>,
+}
+
+impl CancelToken {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Release);
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+            || self.parent.as_ref().is_some_and(|parent| parent.is_cancelled())
+    }
+
+    /// A token that is cancelled with this one, and can be without it.
+    pub fn child(&self) -> Self {
+        Self { cancelled: Arc::default(), parent: Some(Arc::new(self.clone())) }
+    }
+}
+
+/// The frames that one pass has done. Cheap to clone; all clones are one.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Arc<Counter>);
+
+#[derive(Debug, Default)]
+struct Counter {
+    done: AtomicUsize,
+    /// 0 while it is not known.
+    total: AtomicUsize,
+    /// When the first frame was done, and how many were done without work by then.
+    started: Mutex<Option<Instant>>,
+    finished: AtomicBool,
+}
+
+/// What there is to show of a pass.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Snapshot {
+    pub done: usize,
+    pub total: Option<usize>,
+    pub frames_per_sec: Option<f64>,
+    pub left: Option<Duration>,
+    pub finished: bool,
+}
+
+impl Progress {
+    pub fn new(total: Option<usize>) -> Self {
+        let progress = Self::default();
+        progress.set_total(total);
+        progress
+    }
+
+    /// Containers' claims are wrong at times, so the total may change on the way.
+    pub fn set_total(&self, total: Option<usize>) {
+        self.0.total.store(total.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    pub fn advance(&self) {
+        self.0.started.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Instant::now);
+        self.0.done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What is done is all there was.
+    pub fn finish(&self) {
+        self.set_total(Some(self.0.done.load(Ordering::Relaxed)));
+        self.0.finished.store(true, Ordering::Relaxed);
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        let done = self.0.done.load(Ordering::Relaxed);
+        let total = match self.0.total.load(Ordering::Relaxed) {
+            0 => None,
+            total => Some(total.max(done)),
+        };
+        let started = *self.0.started.lock().unwrap_or_else(PoisonError::into_inner);
+        // The clock starts with the first frame, so that frame's own time is not counted.
+        let frames_per_sec = started.filter(|_| done > 1).and_then(|started| {
+            let elapsed_secs = started.elapsed().as_secs_f64();
+            (elapsed_secs > 0.0).then(|| (done - 1) as f64 / elapsed_secs)
+        });
+        let left = total.zip(frames_per_sec).and_then(|(total, frames_per_sec)| {
+            Duration::try_from_secs_f64((total - done) as f64 / frames_per_sec).ok()
+        });
+        Snapshot { done, total, frames_per_sec, left, finished: self.0.finished.load(Ordering::Relaxed) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_total_is_never_less_than_what_is_done() {
+        let progress = Progress::new(Some(2));
+        for _ in 0..3 {
+            progress.advance();
+        }
+        let snapshot = progress.snapshot();
+        assert_eq!((snapshot.done, snapshot.total), (3, Some(3)));
+        assert_eq!(snapshot.left, Some(Duration::ZERO));
+        progress.finish();
+        assert!(progress.snapshot().finished);
+    }
+
+    #[test]
+    fn a_child_is_cancelled_with_its_parent_only() {
+        let parent = CancelToken::new();
+        let (one, other) = (parent.child(), parent.child());
+        one.cancel();
+        assert!(one.is_cancelled() && !other.is_cancelled() && !parent.is_cancelled());
+        parent.cancel();
+        assert!(other.is_cancelled());
+    }
+
+    #[test]
+    fn nothing_is_made_up_before_the_first_frame() {
+        let snapshot = Progress::new(None).snapshot();
+        assert_eq!((snapshot.total, snapshot.frames_per_sec, snapshot.left), (None, None, None));
+    }
+}

@@ -1,0 +1,233 @@
+//! Pass 2: read what pass 1 found out, smooth it, decide, measure.
+//!
+//! ```text
+//!   tracks ─► probabilities ─║─► smoother ─► decision ─► meters ─► masks and rows
+//! ```
+//! The double line is a thread's border: reading and smoothing overlap.
+
+use std::{collections::VecDeque, path::PathBuf, sync::Arc, thread};
+
+use super::{CancelToken, FlowTrack, FrameRange, PipelineError, Tracks, channel, truth::Truth};
+use crate::{
+    export::MaskPair,
+    flow::{FlowPair, warp_mask},
+    frame::{FrameIndex, FrameSize, Timestamp},
+    mask::{Mask, SoftMask},
+    metrics::{
+        ClassMeter, ClassSummary, FrameMetrics, MeterFrame, MeterSettings, Warped, WarpedNeighbours,
+        WarpedPair,
+    },
+    segment::{ClassGroup, Manifest, probabilities},
+    smooth::{Masks, Settings, SmoothFrame, decide, harden},
+};
+
+pub struct Stabilisation {
+    pub tracks: Tracks,
+    pub range: FrameRange,
+    pub manifest: Manifest,
+    pub groups: Vec<ClassGroup>,
+    pub settings: Settings,
+    pub size: FrameSize,
+    /// For probabilities on their way.
+    pub memory_bytes: usize,
+    pub meter: MeterSettings,
+    /// Ground truth of the only group.
+    pub truth: Option<PathBuf>,
+    pub cancel: CancelToken,
+}
+
+/// A frame's masks, in the order of the groups.
+#[derive(Clone, Debug)]
+pub struct StableFrame {
+    pub index: FrameIndex,
+    pub timestamp: Timestamp,
+    pub masks: Vec<MaskPair>,
+}
+
+/// What pass 2 gives, in order. A row comes after its frame.
+pub enum Stable {
+    Frame(StableFrame),
+    Row(FrameMetrics),
+}
+
+/// What pass 1 found out about a frame, at the picture's size.
+struct Known {
+    index: usize,
+    timestamp: Timestamp,
+    probabilities: Vec<SoftMask>,
+    flow: Flows,
+}
+
+/// Between the frame before and this one.
+#[derive(Clone)]
+struct Flows {
+    smoothing: Option<Arc<FlowPair>>,
+    scoring: Option<Arc<FlowPair>>,
+}
+
+/// A frame that is inside the smoother.
+struct Waiting {
+    index: usize,
+    timestamp: Timestamp,
+    raw: Vec<Mask>,
+    scoring: Option<Arc<FlowPair>>,
+}
+
+impl Stabilisation {
+    /// Runs the pass, giving each result to `take` as it is there, and sums the classes up.
+    pub fn run(
+        self,
+        mut take: impl FnMut(Stable) -> Result<(), PipelineError>,
+    ) -> Result<Vec<ClassSummary>, PipelineError> {
+        let truth = self.truth.as_deref().map(|path| Truth::open(path, self.size)).transpose()?;
+        let (known, stream) = channel::bounded(self.memory_bytes);
+        thread::scope(|scope| {
+            let reader = scope.spawn(|| self.read(known));
+            let measured = self.smooth(stream, truth, &mut take);
+            let read = reader
+                .join()
+                .unwrap_or_else(|_| Err(PipelineError::Internal("the reader of pass 2 panicked".into())));
+            read.and(measured)
+        })
+    }
+
+    fn read(&self, known: channel::Sender<Known>) -> Result<(), PipelineError> {
+        let go_on = || !self.cancel.is_cancelled();
+        for index in (self.range.first..).take_while(|&index| self.range.contains(index)) {
+            let segmented = self.tracks.segmented.wait(index, go_on)?;
+            if !go_on() {
+                return Err(PipelineError::Cancelled);
+            }
+            // The clip is over, or pass 1 stopped here and says why itself.
+            let Some(segmented) = segmented else { break };
+            let flow_of = |flow: &Option<FlowTrack>| match flow {
+                Some(flow) if index > self.range.first => Ok(flow.track.wait(index, go_on)?.map(Arc::new)),
+                _ => Ok::<_, PipelineError>(None),
+            };
+            let smoothing = flow_of(&self.tracks.flow)?;
+            let scoring = match &self.tracks.scoring_flow {
+                None => smoothing.clone(),
+                scoring => flow_of(scoring)?,
+            };
+            let probabilities = probabilities(&segmented.logits, &self.manifest, &self.groups, self.size);
+            let bytes =
+                probabilities.len() * self.size.pixels() + smoothing.as_ref().map_or(0, |flow| flow.bytes());
+            let flow = Flows { smoothing, scoring };
+            let frame = Known { index, timestamp: segmented.timestamp, probabilities, flow };
+            if known.send(frame, bytes).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn smooth(
+        &self,
+        stream: channel::Receiver<Known>,
+        mut truth: Option<Truth>,
+        take: &mut impl FnMut(Stable) -> Result<(), PipelineError>,
+    ) -> Result<Vec<ClassSummary>, PipelineError> {
+        let mut smoother = self.settings.smoother(self.memory_bytes)?;
+        let mut waiting: VecDeque<Waiting> = VecDeque::new();
+        let mut meters = Meters::new(&self.groups, self.meter);
+        for Known { index, timestamp, probabilities, flow } in stream {
+            if self.cancel.is_cancelled() {
+                return Err(PipelineError::Cancelled);
+            }
+            let raw = decide(&probabilities, self.settings.threshold, self.settings.overlap);
+            waiting.push_back(Waiting { index, timestamp, raw, scoring: flow.scoring });
+            let frame = SmoothFrame { masks: probabilities.into(), flow: flow.smoothing };
+            for smoothed in smoother.push(frame)? {
+                self.emit(waiting.pop_front(), smoothed, &mut truth, &mut meters, take)?;
+            }
+        }
+        for smoothed in smoother.finish() {
+            self.emit(waiting.pop_front(), smoothed, &mut truth, &mut meters, take)?;
+        }
+        meters.finish(take)
+    }
+
+    fn emit(
+        &self,
+        waiting: Option<Waiting>,
+        smoothed: Masks,
+        truth: &mut Option<Truth>,
+        meters: &mut Meters,
+        take: &mut impl FnMut(Stable) -> Result<(), PipelineError>,
+    ) -> Result<(), PipelineError> {
+        let Some(Waiting { index, timestamp, raw, scoring }) = waiting else {
+            return Err(PipelineError::Internal("the smoother gave more frames than it got".into()));
+        };
+        let smoothed = harden(&smoothed, &self.settings);
+        let masks: Vec<MaskPair> =
+            raw.into_iter().zip(smoothed).map(|(raw, smoothed)| MaskPair { raw, smoothed }).collect();
+        let frame = StableFrame { index: FrameIndex::new(index), timestamp, masks };
+        let truth = truth.as_mut().map(|truth| truth.mask(frame.index)).transpose()?;
+        let rows = meters.push(&frame, scoring.as_deref(), truth.as_ref());
+        take(Stable::Frame(frame))?;
+        rows.into_iter().try_for_each(|row| take(Stable::Row(row)))
+    }
+}
+
+/// A meter for each class.
+pub(super) struct Meters {
+    classes: Vec<ClassMeter>,
+    before: Vec<MaskPair>,
+}
+
+impl Meters {
+    pub fn new(groups: &[ClassGroup], settings: MeterSettings) -> Self {
+        let classes = groups.iter().map(|group| ClassMeter::new(group.name(), settings)).collect();
+        Self { classes, before: Vec::new() }
+    }
+
+    /// The rows that are ready, a frame late.
+    pub fn push(
+        &mut self,
+        frame: &StableFrame,
+        flow: Option<&FlowPair>,
+        truth: Option<&Mask>,
+    ) -> Vec<FrameMetrics> {
+        let cut = flow.is_some_and(FlowPair::is_cut);
+        let mut rows = Vec::new();
+        for (class, (meter, now)) in self.classes.iter_mut().zip(&frame.masks).enumerate() {
+            let before = self.before.get(class).zip(flow.filter(|_| !cut));
+            let warped = before.map(|(before, flow)| WarpedNeighbours {
+                raw: warped_pair(&before.raw, &now.raw, flow),
+                smoothed: warped_pair(&before.smoothed, &now.smoothed, flow),
+            });
+            rows.extend(meter.push(MeterFrame {
+                frame: frame.index,
+                timestamp: frame.timestamp,
+                cut,
+                raw: &now.raw,
+                smoothed: &now.smoothed,
+                warped,
+                truth,
+            }));
+        }
+        self.before.clone_from(&frame.masks);
+        rows
+    }
+
+    pub fn finish(
+        self,
+        take: &mut impl FnMut(Stable) -> Result<(), PipelineError>,
+    ) -> Result<Vec<ClassSummary>, PipelineError> {
+        let mut summaries = Vec::new();
+        for meter in self.classes {
+            let (row, summary) = meter.finish();
+            row.into_iter().try_for_each(|row| take(Stable::Row(row)))?;
+            summaries.push(summary);
+        }
+        Ok(summaries)
+    }
+}
+
+/// Both neighbours, each as seen from the other.
+fn warped_pair(before: &Mask, now: &Mask, flow: &FlowPair) -> WarpedPair {
+    let warped = |(mask, valid)| Warped { mask, valid };
+    let (previous, onto_previous) =
+        rayon::join(|| warp_mask(before, flow.backward()), || warp_mask(now, flow.forward()));
+    WarpedPair { previous: warped(previous), onto_previous: warped(onto_previous) }
+}

@@ -1,0 +1,43 @@
+//! Which classes the user asked for.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Manifest, SegmentError};
+
+/// One mask to make: a class, or several classes taken as one (`motorbike+person`), whose
+/// probabilities are added.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassGroup {
+    name: String,
+    members: Vec<usize>,
+}
+
+impl ClassGroup {
+    /// Reads `person` or `motorbike+person` against the classes of `manifest`.
+    pub fn parse(name: &str, manifest: &Manifest) -> Result<Self, SegmentError> {
+        let mut members = Vec::new();
+        for class in name.split('+').map(str::trim) {
+            let known = manifest.classes.iter().position(|known| known.eq_ignore_ascii_case(class));
+            let member = known.ok_or_else(|| SegmentError::UnknownClass {
+                model: manifest.name.clone(),
+                class: class.to_owned(),
+                known: manifest.classes.clone(),
+            })?;
+            if !members.contains(&member) {
+                members.push(member);
+            }
+        }
+        let names: Vec<&str> = members.iter().map(|&member| manifest.classes[member].as_str()).collect();
+        Ok(Self { name: names.join("+"), members })
+    }
+
+    /// As it is shown and as its folder is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Output channels of the network.
+    pub fn members(&self) -> &[usize] {
+        &self.members
+    }
+}

@@ -1,0 +1,192 @@
+//! An append-only file of numbered records, each with its checksum.
+//!
+//! Appending is all that ever happens to it, so a crash can only spoil its end: opening
+//! reads the records up to the first that is not whole and cuts the rest off. That makes
+//! it safe to go on where a killed process stopped.
+
+use std::{
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::FileExt,
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+const MAGIC: &[u8; 8] = b"smrec001";
+/// Key (u64), length of the payload (u32), CRC-32 of key, length and payload (u32).
+const HEADER_BYTES: usize = 16;
+
+/// Many may read while one appends.
+pub struct Records {
+    file: File,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Key → where the payload starts, and its length.
+    index: BTreeMap<u64, (u64, u32)>,
+    end: u64,
+}
+
+impl Records {
+    /// Opens or creates the file and finds its whole records. The file is locked while it
+    /// is open; another process gets [`io::ErrorKind::WouldBlock`].
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        file.try_lock().map_err(io::Error::from)?;
+        let state = scan(&file)?;
+        file.set_len(state.end)?;
+        if state.end < MAGIC.len() as u64 {
+            file.write_all_at(MAGIC, 0)?;
+            return Ok(Self {
+                file,
+                state: Mutex::new(State { end: MAGIC.len() as u64, ..State::default() }),
+            });
+        }
+        Ok(Self { file, state: Mutex::new(state) })
+    }
+
+    /// Adds a record; a later one with the same key takes the place of an earlier one.
+    pub fn append(&self, key: u64, payload: &[u8]) -> io::Result<()> {
+        let length = u32::try_from(payload.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let mut record = Vec::with_capacity(HEADER_BYTES + payload.len());
+        record.extend(key.to_le_bytes());
+        record.extend(length.to_le_bytes());
+        record.extend(checksum(key, payload).to_le_bytes());
+        record.extend(payload);
+        let mut state = self.state();
+        self.file.write_all_at(&record, state.end)?;
+        let start = state.end + HEADER_BYTES as u64;
+        state.index.insert(key, (start, length));
+        state.end = start + u64::from(length);
+        Ok(())
+    }
+
+    /// `None` when there is no such record, or it no longer matches its checksum.
+    pub fn read(&self, key: u64) -> io::Result<Option<Vec<u8>>> {
+        let Some((start, length)) = self.state().index.get(&key).copied() else { return Ok(None) };
+        let mut record = vec![0; HEADER_BYTES + length as usize];
+        self.file.read_exact_at(&mut record, start - HEADER_BYTES as u64)?;
+        let payload = record.split_off(HEADER_BYTES);
+        if u32_at(&record, 12) == checksum(key, &payload) {
+            return Ok(Some(payload));
+        }
+        self.state().index.remove(&key);
+        Ok(None)
+    }
+
+    pub fn contains(&self, key: u64) -> bool {
+        self.state().index.contains_key(&key)
+    }
+
+    pub fn keys(&self) -> Vec<u64> {
+        self.state().index.keys().copied().collect()
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.state().end
+    }
+
+    /// Waits until what was appended is on the disk.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // What the lock guards is whole between any two statements above.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn scan(file: &File) -> io::Result<State> {
+    let mut magic = [0; MAGIC.len()];
+    if file.read_at(&mut magic, 0)? < magic.len() || &magic != MAGIC {
+        return Ok(State::default());
+    }
+    let length = file.metadata()?.len();
+    let mut state = State { end: MAGIC.len() as u64, ..State::default() };
+    let mut header = [0; HEADER_BYTES];
+    while state.end + HEADER_BYTES as u64 <= length {
+        file.read_exact_at(&mut header, state.end)?;
+        let key = u64::from(u32_at(&header, 0)) | u64::from(u32_at(&header, 4)) << 32;
+        let payload_length = u32_at(&header, 8);
+        let start = state.end + HEADER_BYTES as u64;
+        let end = start + u64::from(payload_length);
+        if end > length {
+            break;
+        }
+        let mut payload = vec![0; payload_length as usize];
+        file.read_exact_at(&mut payload, start)?;
+        if u32_at(&header, 12) != checksum(key, &payload) {
+            break;
+        }
+        state.index.insert(key, (start, payload_length));
+        state.end = end;
+    }
+    Ok(state)
+}
+
+fn checksum(key: u64, payload: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&key.to_le_bytes());
+    hasher.update(&(payload.len() as u64).to_le_bytes());
+    hasher.update(payload);
+    hasher.finalize()
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    bytes[at..at + 4].iter().rev().fold(0, |value, &byte| value << 8 | u32::from(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_there_again_after_opening() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("records");
+        let records = Records::open(&path).unwrap();
+        records.append(3, b"three").unwrap();
+        records.append(1, b"").unwrap();
+        records.append(3, b"again").unwrap();
+        assert_eq!(Records::open(&path).err().unwrap().kind(), io::ErrorKind::WouldBlock);
+        drop(records);
+        let records = Records::open(&path).unwrap();
+        assert_eq!(records.keys(), [1, 3]);
+        assert_eq!(records.read(3).unwrap().unwrap(), b"again");
+        assert_eq!(records.read(2).unwrap(), None);
+    }
+
+    #[test]
+    fn every_cut_and_every_flipped_byte_loses_only_what_follows() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("records");
+        let records = Records::open(&path).unwrap();
+        for key in 0..4u64 {
+            records.append(key, &[key as u8; 20]).unwrap();
+        }
+        drop(records);
+        let whole = std::fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            let survivors = |bytes: &[u8]| {
+                std::fs::write(&path, bytes).unwrap();
+                let records = Records::open(&path).unwrap();
+                let keys = records.keys();
+                for &key in &keys {
+                    assert_eq!(records.read(key).unwrap().unwrap(), [key as u8; 20]);
+                }
+                records.append(9, b"goes on").unwrap();
+                assert_eq!(records.read(9).unwrap().unwrap(), b"goes on");
+                keys.len()
+            };
+            let before = at.saturating_sub(MAGIC.len()) / (HEADER_BYTES + 20);
+            assert_eq!(survivors(&whole[..at]), before, "cut at {at}");
+            let mut flipped = whole.clone();
+            flipped[at] ^= 0x10;
+            assert_eq!(survivors(&flipped), if at < MAGIC.len() { 0 } else { before }, "flipped at {at}");
+        }
+    }
+}
