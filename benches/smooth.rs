@@ -14,7 +14,7 @@ use anyhow::{Context, Result, ensure};
 use steadymask::flow::{Estimator, FlowEstimator, FlowPair, Quality, warp_mask, warp_soft};
 use steadymask::frame::{Frame, FrameIndex, FrameSize, Timestamp};
 use steadymask::mask::{Mask, SoftMask};
-use steadymask::smooth::{Masks, Method, Settings, SmoothFrame, Switch, Timing, harden};
+use steadymask::smooth::{Masks, Method, Settings, SmoothFrame, Switch, Timing, VoteSmoother, harden};
 
 const FRAMES: usize = 300;
 const MEMORY_BYTES: usize = 512 << 20;
@@ -113,19 +113,30 @@ fn recipe() -> Result<()> {
         .iter()
         .map(|mask| SmoothFrame { masks: vec![SoftMask::new(size, mask.to_bytes(255))].into(), flow: None })
         .collect();
+    let masks: Vec<Arc<Mask>> = masks.into_iter().map(Arc::new).collect();
     for &method in Method::ALL {
         let settings = settings(method);
-        let ours = best_secs(|| run(&settings, &frames, |masks| drop(black_box(harden(masks, &settings)))))?;
+        let smooth = |mut each: &mut dyn FnMut(Mask)| -> Result<()> {
+            match VoteSmoother::new(&settings) {
+                Some(mut votes) => {
+                    masks.iter().filter_map(|mask| votes.push(mask.clone())).for_each(&mut each);
+                    votes.finish().into_iter().for_each(each);
+                    Ok(())
+                }
+                None => {
+                    run(&settings, &frames, |masks| harden(masks, &settings).into_iter().for_each(&mut each))
+                }
+            }
+        };
+        let ours = best_secs(|| smooth(&mut |mask| drop(black_box(mask))))?;
         let theirs = theirs[method.name()].as_f64().context("seconds from the recipe")?;
         let expected = std::fs::read(output.with_extension(method.name()))?;
         let mut expected = expected.chunks_exact(size.pixels());
         let mut different = 0;
-        run(&settings, &frames, |masks| {
-            let expected = expected
-                .next()
-                .map(|bytes| Mask::from_bytes(size, bytes))
-                .unwrap_or_else(|| Mask::empty(size));
-            different += harden(masks, &settings)[0].xor(&expected).count();
+        smooth(&mut |mask| {
+            let expected =
+                expected.next().map_or_else(|| Mask::empty(size), |bytes| Mask::from_bytes(size, bytes));
+            different += mask.xor(&expected).count();
         })?;
         let equal = 100.0 * (1.0 - different as f64 / (size.pixels() * FRAMES) as f64);
         println!("{:16}{theirs:10.3}{ours:12.3}{:8.1}  {equal:.5} %", method.name(), theirs / ours);
