@@ -147,7 +147,7 @@ fn recipe() -> Result<()> {
 /// Probabilities and flow in memory, as when a slider is moved.
 fn resmooth() -> Result<()> {
     let size = FrameSize::new(854, 480).context("a size")?;
-    let mut estimator = FlowEstimator::new(size, Quality::Fast)?;
+    let mut estimator = FlowEstimator::new(size, Estimator::Dis(Quality::Fast))?;
     let pictures = [texture(size, 0.0), texture(size, 7.0)];
     let mut pairs = pictures.iter().map(|picture| estimator.push(picture));
     let (_, pair) = (pairs.next(), pairs.next().context("two pictures")??.context("a pair")?);
@@ -209,10 +209,10 @@ fn warp() -> Result<()> {
 fn flow() -> Result<()> {
     let size = FrameSize::new(854, 480).context("a size")?;
     let pictures: Vec<Frame> = (0..12).map(|t| texture(size, 5.0 * t as f64)).collect();
-    println!("\nflow between neighbours of {size}, on {}, in ms a pair", FlowEstimator::grid_for(size));
+    println!("\nflow between neighbours of {size}, in ms a pair");
     let estimators = [Quality::Fast, Quality::Medium, Quality::Fine].map(Estimator::Dis);
     for estimator in estimators.into_iter().chain([Estimator::Farneback]) {
-        let mut flow = FlowEstimator::with(size, FlowEstimator::grid_for(size), estimator)?;
+        let mut flow = FlowEstimator::new(size, estimator)?;
         let secs = best_secs(|| {
             flow.restart();
             pictures.iter().try_for_each(|picture| flow.push(picture).map(|pair| drop(black_box(pair))))?;
@@ -229,7 +229,7 @@ fn flow() -> Result<()> {
 }
 
 fn pair_of(size: FrameSize, estimator: Estimator) -> Result<FlowPair> {
-    let mut flow = FlowEstimator::with(size, FlowEstimator::grid_for(size), estimator)?;
+    let mut flow = FlowEstimator::new(size, estimator)?;
     flow.push(&texture(size, 0.0))?;
     flow.push(&texture(size, 7.0))?.context("a pair")
 }

@@ -52,7 +52,7 @@ fn correlation(a: &[u8], b: &[u8]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use crate::flow::{FlowEstimator, Quality};
+    use crate::flow::{Estimator, FlowEstimator, Quality};
     use crate::frame::{Frame, FrameIndex, FrameSize, Timestamp};
 
     const WIDTH: usize = 320;
@@ -88,7 +88,7 @@ mod tests {
 
     /// Before which frames a cut is found.
     fn cuts(frames: &[Frame]) -> Vec<usize> {
-        let mut estimator = FlowEstimator::new(frames[0].size(), Quality::Medium).unwrap();
+        let mut estimator = FlowEstimator::new(frames[0].size(), Estimator::Dis(Quality::Medium)).unwrap();
         let pairs = frames.iter().map(|frame| estimator.push(frame).unwrap());
         pairs
             .enumerate()

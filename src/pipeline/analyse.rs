@@ -104,7 +104,7 @@ impl Tracks {
         let model = manifest.sha256.get(..16).unwrap_or(&manifest.sha256);
         let name = format!("logits-{model}-{}x{}", input.width(), input.height());
         let open_flow = |estimator: Estimator| {
-            let grid = FlowEstimator::grid_for(size);
+            let grid = estimator.grid_for(size);
             let name = format!("flow-{}-{}x{}", estimator.name(), grid.width(), grid.height());
             Ok::<_, StoreError>(FlowTrack { estimator, track: Arc::new(clip.track(&name)?) })
         };
@@ -286,8 +286,7 @@ fn spawn_flow(
 ) -> JoinHandle<Result<(), PipelineError>> {
     thread::spawn(move || {
         let Some(first) = pictures.recv() else { return Ok(()) };
-        let grid = FlowEstimator::grid_for(first.size());
-        let mut flow = FlowEstimator::with(first.size(), grid, estimator)?;
+        let mut flow = FlowEstimator::new(first.size(), estimator)?;
         let mut previous: Option<usize> = None;
         for frame in std::iter::once(first).chain(pictures) {
             if cancel.is_cancelled() {

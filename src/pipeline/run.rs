@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What the smoother follows.
-pub const FLOW: Estimator = Estimator::Dis(Quality::Medium);
+pub const FLOW: Estimator = Estimator::Dis(Quality::Fine);
 
 /// A network that is known but may not be loaded yet.
 pub struct Model {
