@@ -170,7 +170,7 @@ pub fn drop_target(ctx: &egui::Context) {
     if ctx.input(|input| input.raw.hovered_files.is_empty()) {
         return;
     }
-    let painter = ctx.layer_painter(egui::LayerId::unique(egui::Order::Foreground, Id::unique("drop target")));
+    let painter = ctx.layer_painter(egui::LayerId::new(egui::Order::Foreground, Id::unique("drop target")));
     let rect = ctx.content_rect();
     painter.rect_filled(rect, 0.0, Color32::from_black_alpha(170));
     painter.rect_stroke(rect.shrink(12.0), 10.0, egui::Stroke::new(3.0, theme::smoothed(true)), egui::StrokeKind::Inside);
