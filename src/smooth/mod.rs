@@ -18,6 +18,7 @@ mod median;
 mod moving_average;
 mod scenes;
 mod settings;
+mod single;
 mod votes;
 mod weighting;
 mod window;

@@ -1,0 +1,228 @@
+//! The bar above, the status bar below, messages, and the hint while a file is dragged.
+
+use std::time::Duration;
+
+use eframe::egui::{self, Align, Align2, Color32, FontId, Id, Layout, RichText, Ui, vec2};
+
+use super::{
+    commands::Command,
+    state::{Dialog, State},
+    text::{Text, fill, t},
+    theme,
+};
+use crate::pipeline::Snapshot;
+
+pub fn top(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    egui::Panel::top("top").resizable(false).show(ui, |ui| {
+        ui.add_space(3.0);
+        ui.horizontal(|ui| {
+            ui.strong("Steadymask");
+            if let Some(clip) = &state.clip {
+                let info = &clip.info;
+                ui.label(RichText::new("·").weak());
+                ui.label(clip.name()).on_hover_text(clip.path.display().to_string());
+                let about = format!("{}  {:.4} fps  {}", info.size, trimmed(info.frames_per_sec), info.codec);
+                if ui.available_width() > 560.0 {
+                    ui.label(RichText::new(about).weak());
+                }
+            }
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                let mut button =
+                    |ui: &mut Ui, text: &str, hint: String, name: Text, enabled: bool, command: Command| {
+                        let response = ui.add_enabled(enabled, egui::Button::new(text));
+                        response
+                            .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, enabled, t(name)));
+                        if response.on_hover_text(&hint).on_disabled_hover_text(hint).clicked() {
+                            commands.push(command);
+                        }
+                    };
+                button(ui, "?", t(Text::KeysHint).into(), Text::Keys, true, Command::Show(Dialog::Keys));
+                button(
+                    ui,
+                    "⚙",
+                    t(Text::Settings).into(),
+                    Text::Settings,
+                    true,
+                    Command::Show(Dialog::Settings),
+                );
+                button(
+                    ui,
+                    "⟳",
+                    t(Text::RedoHint).into(),
+                    Text::Redo,
+                    state.history.can_redo(),
+                    Command::Redo,
+                );
+                button(
+                    ui,
+                    "⟲",
+                    t(Text::UndoHint).into(),
+                    Text::Undo,
+                    state.history.can_undo(),
+                    Command::Undo,
+                );
+                let why_not = state.why_not_export();
+                let hint = why_not.map_or(t(Text::ExportHint), t);
+                button(
+                    ui,
+                    t(Text::Export),
+                    hint.into(),
+                    Text::Export,
+                    why_not.is_none(),
+                    Command::Show(Dialog::Export),
+                );
+                button(ui, t(Text::Open), t(Text::OpenHint).into(), Text::Open, true, Command::Browse);
+                if !state.waiting.is_empty() {
+                    let text = fill(Text::Waiting, &[&state.waiting.len()]);
+                    if ui.button(text).clicked() {
+                        commands.push(Command::OpenNext);
+                    }
+                }
+            });
+        });
+        ui.add_space(3.0);
+    });
+}
+
+fn trimmed(rate: f64) -> f64 {
+    (rate * 1000.0).round() / 1000.0
+}
+
+pub fn status(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    egui::Panel::bottom("status").resizable(false).exact_size(28.0).show(ui, |ui| {
+        ui.horizontal_centered(|ui| {
+            if let Some(exporting) = &state.exporting {
+                stage(ui, Text::StageExport, exporting.progress.masks.snapshot());
+                cancel(ui, commands);
+            } else if let Some(job) = state.job.as_ref().filter(|job| job.running) {
+                let snapshot = job.progress.network.snapshot();
+                let loading = snapshot.done == 0;
+                if loading {
+                    ui.spinner();
+                    ui.label(t(Text::StageLoad));
+                } else {
+                    stage(ui, Text::StageNetwork, snapshot);
+                }
+                cancel(ui, commands);
+            } else if let Some(measuring) = state.measuring.as_ref().filter(|measuring| measuring.running) {
+                let mut snapshot = measuring.progress.snapshot();
+                snapshot.total = state.job.as_ref().and_then(|job| job.progress.network.snapshot().total);
+                stage(ui, Text::StageMasks, snapshot);
+            } else if let Some(path) = &state.opening {
+                ui.spinner();
+                let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+                ui.label(fill(Text::Opening, &[&name]));
+            } else {
+                ui.label(RichText::new(t(Text::Ready)).weak());
+            }
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                let device = state.job.as_ref().and_then(|job| job.device.clone());
+                if let Some(device) = device {
+                    ui.label(RichText::new(device).weak()).on_hover_text(t(Text::Device));
+                }
+                if let Some(bytes) = memory_bytes() {
+                    ui.label(RichText::new(format!("{} MB", bytes >> 20)).weak());
+                }
+            });
+        });
+    });
+}
+
+fn stage(ui: &mut Ui, text: Text, snapshot: Snapshot) {
+    ui.label(t(text));
+    let of = snapshot.total.map_or_else(String::new, |total| format!(" / {total}"));
+    ui.label(format!("{}{of}", snapshot.done));
+    if let Some(total) = snapshot.total.filter(|&total| total > 0) {
+        let bar = egui::ProgressBar::new(snapshot.done as f32 / total as f32)
+            .desired_width(150.0)
+            .desired_height(8.0);
+        ui.add(bar.fill(theme::smoothed(ui.visuals().dark_mode)));
+    }
+    if let Some(rate) = snapshot.frames_per_sec {
+        ui.label(fill(Text::Rate, &[&format!("{rate:.1}")]));
+    }
+    let left = snapshot.total.zip(snapshot.frames_per_sec).and_then(|(total, rate)| {
+        Duration::try_from_secs_f64(total.saturating_sub(snapshot.done) as f64 / rate).ok()
+    });
+    if let Some(left) = left {
+        ui.label(RichText::new(fill(Text::Left, &[&clock(left)])).weak());
+    }
+}
+
+fn cancel(ui: &mut Ui, commands: &mut Vec<Command>) {
+    let response = ui.add(egui::Button::new(t(Text::Cancel)).small());
+    if response.on_hover_text(t(Text::CancelHint)).clicked() {
+        commands.push(Command::Cancel);
+    }
+}
+
+/// Minutes and seconds, with hours where there are any.
+fn clock(time: Duration) -> String {
+    let secs = time.as_secs();
+    match secs / 3600 {
+        0 => format!("{}:{:02}", secs / 60, secs % 60),
+        hours => format!("{hours}:{:02}:{:02}", secs / 60 % 60, secs % 60),
+    }
+}
+
+/// What the process holds, from the kernel's own page.
+fn memory_bytes() -> Option<usize> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: usize = statm.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * 4096)
+}
+
+pub fn toasts(ctx: &egui::Context, state: &State, commands: &mut Vec<Command>) {
+    egui::Area::new(Id::unique("toasts"))
+        .anchor(Align2::RIGHT_BOTTOM, vec2(-14.0, -40.0))
+        .order(egui::Order::Foreground)
+        .show(ctx, |ui| {
+            ui.set_max_width(440.0);
+            for toast in state.toasts.iter() {
+                let accent = if toast.is_error {
+                    ui.visuals().error_fg_color
+                } else {
+                    theme::smoothed(ui.visuals().dark_mode)
+                };
+                egui::Frame::popup(ui.style()).stroke(egui::Stroke::new(1.0, accent)).show(ui, |ui| {
+                    ui.set_width(420.0);
+                    if toast.is_error {
+                        ui.label(RichText::new(format!("⚠ {}", t(Text::ErrorTitle))).strong().color(accent));
+                    }
+                    ui.label(&toast.text);
+                    ui.horizontal(|ui| {
+                        if toast.is_error && ui.button(t(Text::Copy)).clicked() {
+                            commands.push(Command::CopyText(toast.text.clone()));
+                        }
+                        if ui.button(t(Text::Dismiss)).clicked() {
+                            commands.push(Command::Dismiss(toast.text.clone()));
+                        }
+                    });
+                });
+                ui.add_space(4.0);
+            }
+        });
+}
+
+/// While a file is dragged over the window.
+pub fn drop_target(ctx: &egui::Context) {
+    if ctx.input(|input| input.raw.hovered_files.is_empty()) {
+        return;
+    }
+    let painter = ctx.layer_painter(egui::LayerId::new(egui::Order::Foreground, Id::unique("drop target")));
+    let rect = ctx.content_rect();
+    painter.rect_filled(rect, 0.0, Color32::from_black_alpha(170));
+    painter.rect_stroke(
+        rect.shrink(12.0),
+        10.0,
+        egui::Stroke::new(3.0, theme::smoothed(true)),
+        egui::StrokeKind::Inside,
+    );
+    painter.text(
+        rect.center(),
+        Align2::CENTER_CENTER,
+        t(Text::DropNow),
+        FontId::proportional(26.0),
+        Color32::WHITE,
+    );
+}

@@ -1,0 +1,100 @@
+//! The keys, as a table: what they do and what the list of keys says.
+
+use eframe::egui::{self, Key, Modifiers};
+
+use super::{commands::Command, state::Dialog, text::Text, view::Mode};
+
+struct Binding {
+    modifiers: Modifiers,
+    key: Key,
+    command: fn() -> Command,
+}
+
+const NONE: Modifiers = Modifiers::NONE;
+
+macro_rules! bindings {
+    ($($modifiers:expr, $key:ident => $command:expr;)*) => {
+        &[$(Binding { modifiers: $modifiers, key: Key::$key, command: || $command }),*]
+    };
+}
+
+// More modifiers first: a plain key also matches with Shift held.
+static BINDINGS: &[Binding] = bindings! {
+    Modifiers::COMMAND.plus(Modifiers::SHIFT), Z => Command::Redo;
+    Modifiers::COMMAND, Y => Command::Redo;
+    Modifiers::COMMAND, Z => Command::Undo;
+    Modifiers::COMMAND, O => Command::Browse;
+    Modifiers::COMMAND, E => Command::Show(Dialog::Export);
+    Modifiers::COMMAND, Enter => Command::Stabilise;
+    Modifiers::SHIFT, ArrowLeft => Command::Step(-10);
+    Modifiers::SHIFT, ArrowRight => Command::Step(10);
+    NONE, ArrowLeft => Command::Step(-1);
+    NONE, ArrowRight => Command::Step(1);
+    NONE, Home => Command::Go(0);
+    NONE, End => Command::Go(usize::MAX);
+    NONE, Space => Command::PlayPause;
+    NONE, J => Command::Play(-1.0);
+    NONE, K => Command::Pause;
+    NONE, L => Command::Play(1.0);
+    NONE, I => Command::MarkIn;
+    NONE, O => Command::MarkOut;
+    NONE, N => Command::Peak { forwards: true };
+    NONE, P => Command::Peak { forwards: false };
+    NONE, Num1 => Command::View(Mode::Side);
+    NONE, Num2 => Command::View(Mode::Wipe);
+    NONE, Num3 => Command::View(Mode::Overlay);
+    NONE, Num4 => Command::View(Mode::Difference);
+    NONE, Num5 => Command::View(Mode::Matte);
+    NONE, Num6 => Command::View(Mode::Heat);
+    NONE, F => Command::Fit;
+    NONE, Num0 => Command::ActualSize;
+    NONE, Escape => Command::Cancel;
+    NONE, F1 => Command::Show(Dialog::Keys);
+    NONE, Questionmark => Command::Show(Dialog::Keys);
+    Modifiers::SHIFT, Questionmark => Command::Show(Dialog::Keys);
+    Modifiers::SHIFT, Slash => Command::Show(Dialog::Keys);
+};
+
+/// What the list of keys shows.
+pub const LIST: [(&str, Text); 13] = [
+    ("Space", Text::KeyPlay),
+    ("J  K  L", Text::KeyShuttle),
+    ("←  →", Text::KeyStep),
+    ("Home  End", Text::KeyEnds),
+    ("I  O", Text::KeyMarks),
+    ("N  P", Text::KeyPeaks),
+    ("1 – 6", Text::KeyViews),
+    ("F  0", Text::KeyZoom),
+    ("R", Text::KeyRaw),
+    ("Ctrl+Z  Ctrl+Y", Text::KeyUndo),
+    ("Ctrl+O  Ctrl+E", Text::KeyFiles),
+    ("Ctrl+Enter  Esc", Text::KeyRun),
+    ("?", Text::KeyHelp),
+];
+
+/// The commands of the keys pressed since the last frame. While text is typed, keys are text;
+/// while a dialog is open, they are the dialog's.
+pub fn commands(ctx: &egui::Context, dialog: Option<Dialog>, raw_only: bool) -> Vec<Command> {
+    let mut commands = Vec::new();
+    if dialog.is_some() {
+        if ctx.input(|input| input.key_pressed(Key::Escape)) && !ctx.any_popup_open() {
+            commands.push(Command::CloseDialog);
+        }
+        return commands;
+    }
+    if ctx.egui_wants_keyboard_input() && ctx.text_edit_focused() {
+        return commands;
+    }
+    ctx.input_mut(|input| {
+        for binding in BINDINGS {
+            if input.consume_key(binding.modifiers, binding.key) {
+                commands.push((binding.command)());
+            }
+        }
+        let held = input.key_down(Key::R) && input.modifiers.is_none();
+        if held != raw_only {
+            commands.push(Command::RawOnly(held));
+        }
+    });
+    commands
+}

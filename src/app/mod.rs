@@ -1,0 +1,137 @@
+//! The window: draws the state, turns what the user does into commands, and takes in what
+//! background work has sent. It never waits for a file, a decoder, a network or a dialog.
+
+mod bars;
+mod commands;
+mod dialogs;
+mod history;
+mod keys;
+mod panel;
+mod plots;
+mod results;
+mod state;
+mod text;
+mod theme;
+mod timeline;
+mod toasts;
+mod updates;
+mod view;
+mod viewer;
+mod welcome;
+mod work;
+
+use std::{path::PathBuf, sync::mpsc::Receiver};
+
+use anyhow::anyhow;
+use eframe::egui;
+
+pub use commands::Command;
+pub use state::{Choice, Preferences, State};
+use viewer::Shown;
+use work::{Clips, Event, Mail, Screen};
+
+/// Opens the window, with this video if there is one, and returns when it is closed.
+///
+/// # Errors
+/// When the system gives no window.
+pub fn open(video: Option<PathBuf>) -> anyhow::Result<()> {
+    let options = eframe::NativeOptions {
+        viewport: egui::ViewportBuilder::default()
+            .with_app_id("steadymask")
+            .with_title("Steadymask")
+            .with_inner_size([1280.0, 800.0])
+            .with_min_inner_size([860.0, 560.0])
+            .with_drag_and_drop(true),
+        ..Default::default()
+    };
+    let create: eframe::AppCreator<'_> = Box::new(|creation| {
+        let preferences = creation.storage.and_then(|storage| eframe::get_value(storage, PREFERENCES));
+        let mut app = App::new(&creation.egui_ctx, preferences.unwrap_or_default());
+        if let Some(video) = video {
+            app.run(Command::Open(std::path::absolute(&video).unwrap_or(video)));
+        }
+        Ok(Box::new(app))
+    });
+    eframe::run_native("steadymask", options, create).map_err(|error| {
+        anyhow!("no window could be opened ({error}); check that DISPLAY or WAYLAND_DISPLAY names a screen with OpenGL, or use «steadymask run»")
+    })
+}
+
+const PREFERENCES: &str = "preferences";
+
+pub struct App {
+    pub state: State,
+    ctx: egui::Context,
+    mail: Mail,
+    events: Receiver<Event>,
+    clips: Clips,
+    screen: Screen,
+    /// What is on the screen.
+    shown: Option<Shown>,
+    strip: timeline::Strip,
+    curves: plots::Curves,
+    /// Goes up to ask for the frame on the screen again.
+    attempt: u64,
+    asked: std::time::Instant,
+}
+
+impl App {
+    pub fn new(ctx: &egui::Context, preferences: Preferences) -> Self {
+        let (mail, events) = Mail::new(ctx.clone());
+        theme::install(ctx);
+        preferences.theme.apply(ctx);
+        ctx.set_zoom_factor(preferences.scale.clamp(0.5, 3.0));
+        text::set_language(preferences.language);
+        work::list_models(mail.clone());
+        Self {
+            state: State::new(preferences),
+            ctx: ctx.clone(),
+            screen: Screen::new(mail.clone()),
+            mail,
+            events,
+            clips: Clips::default(),
+            shown: None,
+            strip: timeline::Strip::default(),
+            curves: plots::Curves::default(),
+            attempt: 0,
+            asked: std::time::Instant::now(),
+        }
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
+        self.update(ctx);
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
+        let mut commands = Vec::new();
+        bars::top(ui, &self.state, &mut commands);
+        bars::status(ui, &self.state, &mut commands);
+        panel::show(ui, &mut self.state, &mut commands);
+        if self.state.clip.is_some() {
+            plots::show(ui, &self.state, &mut self.curves, &mut commands);
+            timeline::show(ui, &self.state, &mut self.strip, &mut commands);
+            viewer::show(ui, &mut self.state, self.shown.as_ref(), &mut commands);
+        } else {
+            welcome::show(ui, &mut self.state, &mut commands);
+        }
+        dialogs::show(ui.ctx(), &mut self.state, &mut commands);
+        bars::toasts(ui.ctx(), &self.state, &mut commands);
+        bars::drop_target(ui.ctx());
+        for command in commands {
+            self.run(command);
+        }
+        // What was just changed is asked for at once, not a frame later.
+        self.want();
+    }
+
+    fn save(&mut self, storage: &mut dyn eframe::Storage) {
+        eframe::set_value(storage, PREFERENCES, &self.state.preferences);
+    }
+
+    fn on_exit(&mut self, _: Option<&eframe::glow::Context>) {
+        self.stop_all();
+        self.wait_for_export();
+    }
+}

@@ -1,0 +1,249 @@
+//! Curves of every frame, raw against smoothed, and what they come to.
+
+use eframe::egui::{self, Color32, RichText, Ui, vec2};
+use egui_plot::{GridMark, Line, LineStyle, Plot, PlotPoint, PlotPoints, VLine};
+
+use super::{
+    commands::Command,
+    state::State,
+    text::{Text, fill, t},
+    theme,
+};
+use crate::metrics::{ClassSummary, Metric};
+
+/// The curves' points, made anew when the numbers change.
+#[derive(Default)]
+pub struct Curves {
+    revision: u64,
+    frames: usize,
+    lines: Vec<[Vec<PlotPoint>; 2]>,
+}
+
+const METRICS: [(Metric, Text); 4] = [
+    (Metric::Instability, Text::Instability),
+    (Metric::WarpedInstability, Text::WarpedInstability),
+    (Metric::Iou, Text::Iou),
+    (Metric::Dice, Text::Dice),
+];
+
+const SUMMARY_WIDTH: f32 = 250.0;
+/// A lag over this is worth a warning.
+const LATE_FRAMES: f64 = 0.5;
+
+pub fn show(ui: &mut Ui, state: &State, curves: &mut Curves, commands: &mut Vec<Command>) {
+    egui::Panel::bottom("plots").resizable(true).default_size(178.0).size_range(110.0..=420.0).show(
+        ui,
+        |ui| {
+            curves.follow(state);
+            if state.results.rows().iter().flatten().next().is_none() {
+                ui.centered_and_justified(|ui| ui.label(RichText::new(t(Text::PlotsEmpty)).weak()));
+                return;
+            }
+            let height = ui.available_height();
+            ui.horizontal_top(|ui| {
+                ui.spacing_mut().item_spacing.x = 6.0;
+                let room = ui.available_width() - SUMMARY_WIDTH - 12.0;
+                // As many side by side as can be read.
+                let count = ((room / 190.0) as usize).clamp(1, METRICS.len());
+                let width = room / count as f32 - 6.0;
+                for (at, (metric, text)) in METRICS.into_iter().enumerate().take(count) {
+                    ui.allocate_ui(vec2(width, height), |ui| {
+                        ui.vertical(|ui| {
+                            ui.label(RichText::new(t(text)).small().strong());
+                            plot(ui, state, &curves.lines[at], metric, commands);
+                        });
+                    });
+                }
+                ui.separator();
+                ui.allocate_ui(vec2(SUMMARY_WIDTH, height), |ui| {
+                    egui::ScrollArea::vertical()
+                        .id_salt("summary")
+                        .auto_shrink(false)
+                        .show(ui, |ui| summary(ui, state, commands));
+                });
+            });
+        },
+    );
+}
+
+impl Curves {
+    fn follow(&mut self, state: &State) {
+        if self.revision == state.results.revision && self.frames == state.frames() && !self.lines.is_empty()
+        {
+            return;
+        }
+        (self.revision, self.frames) = (state.results.revision, state.frames());
+        self.lines = METRICS
+            .into_iter()
+            .map(|(metric, _)| {
+                let mut lines = [Vec::new(), Vec::new()];
+                for (frame, pair) in state.results.values(metric) {
+                    for (line, value) in lines.iter_mut().zip(pair) {
+                        line.extend(value.map(|value| PlotPoint::new(frame as f64, value)));
+                    }
+                }
+                lines
+            })
+            .collect();
+    }
+}
+
+fn plot(
+    ui: &mut Ui,
+    state: &State,
+    [raw, smoothed]: &[Vec<PlotPoint>; 2],
+    metric: Metric,
+    commands: &mut Vec<Command>,
+) {
+    let dark = ui.visuals().dark_mode;
+    let line_colour = if dark { Color32::from_white_alpha(150) } else { Color32::from_black_alpha(150) };
+    let response = Plot::new(("plot", metric.name()))
+        .height(ui.available_height() - 2.0)
+        .show_background(false)
+        .allow_scroll([false, false])
+        .allow_zoom([true, false])
+        .allow_drag([true, false])
+        .allow_boxed_zoom(false)
+        .include_x(0.0)
+        .include_x(state.frames().saturating_sub(1) as f64)
+        .include_y(0.0)
+        .set_margin_fraction(vec2(0.01, 0.06))
+        .link_axis(egui::Id::unique("frames"), [true, false])
+        .y_axis_min_width(30.0)
+        .y_axis_formatter(|mark: GridMark, _| short(mark.value))
+        .x_axis_formatter(
+            |mark: GridMark, _| if mark.value < 0.0 { String::new() } else { format!("{}", mark.value) },
+        )
+        .label_formatter(|at| {
+            let position = match at {
+                egui_plot::HoverPosition::NearDataPoint { position, .. } => position,
+                egui_plot::HoverPosition::Elsewhere { position } => position,
+            };
+            Some(format!("{:.0}: {:.3}", position.x.max(0.0), position.y))
+        })
+        .show(ui, |plot| {
+            // Points live as long as the window's frame: no copies.
+            plot.line(
+                Line::new(t(Text::Raw), PlotPoints::Borrowed(raw))
+                    .color(theme::raw(dark))
+                    .width(1.2)
+                    .style(LineStyle::Dashed { length: 5.0 }),
+            );
+            plot.line(
+                Line::new(t(Text::Smoothed), PlotPoints::Borrowed(smoothed))
+                    .color(theme::smoothed(dark))
+                    .width(1.8),
+            );
+            plot.vline(
+                VLine::new("", state.player.frame as f64).color(line_colour).width(1.0).allow_hover(false),
+            );
+            plot.pointer_coordinate().filter(|_| plot.response().clicked()).map(|at| at.x)
+        });
+    if let Some(x) = response.inner {
+        commands.push(Command::Go(x.round().max(0.0) as usize));
+    }
+    response.response.on_hover_cursor(egui::CursorIcon::Crosshair);
+}
+
+fn short(value: f64) -> String {
+    let text = format!("{value:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn summary(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    ui.spacing_mut().item_spacing.y = 3.0;
+    let dark = ui.visuals().dark_mode;
+    let summary = state.results.summary();
+    ui.horizontal(|ui| {
+        ui.strong(t(Text::Summary));
+        if state.results.classes.len() > 1 {
+            let names: Vec<&str> = state.results.classes.iter().map(|class| &*class.name).collect();
+            let response = egui::ComboBox::from_id_salt("summary class")
+                .selected_text(names[state.results.class])
+                .show_ui(ui, |ui| {
+                    for (at, name) in names.iter().enumerate() {
+                        if ui.selectable_label(at == state.results.class, *name).clicked() {
+                            commands.push(Command::ShowClass(at));
+                        }
+                    }
+                });
+            response
+                .response
+                .widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, t(Text::Classes)));
+        } else if let Some(class) = state.results.classes.first() {
+            ui.label(RichText::new(&*class.name).weak());
+        }
+        if summary.is_none() {
+            ui.label(RichText::new(t(Text::SoFar)).weak().small());
+        }
+    });
+    egui::Grid::new("summary grid").num_columns(2).spacing(vec2(14.0, 3.0)).show(ui, |ui| {
+        change(ui, state, Text::Flicker, Metric::Instability);
+        change(ui, state, Text::WarpedInstability, Metric::WarpedInstability);
+        let lag = summary.map(|summary| summary.lag);
+        ui.label(t(Text::Lag)).on_hover_text(t(Text::LagHint));
+        match lag {
+            None => ui.label(RichText::new(t(Text::NotYet)).weak()),
+            Some(None) => ui.label(t(Text::Unknown)),
+            Some(Some(lag)) => {
+                let late = lag.frames.abs() > LATE_FRAMES;
+                let text = fill(Text::LagFrames, &[&format!("{:.1}", lag.frames + 0.0)]);
+                let text = if late { format!("⚠ {text}") } else { text };
+                let colour = if late { ui.visuals().warn_fg_color } else { ui.visuals().text_color() };
+                ui.label(RichText::new(text).color(colour).strong())
+            }
+        };
+        ui.end_row();
+        ui.label(t(Text::Agreement)).on_hover_text(t(Text::AgreementHint));
+        let agreement =
+            summary.and_then(|summary| summary.agreement.as_ref()).map(|agreement| agreement.mean);
+        let agreement = agreement.or_else(|| running_agreement(state));
+        ui.label(agreement.map_or_else(|| t(Text::Unknown).to_owned(), |value| format!("{value:.2}")));
+        ui.end_row();
+    });
+    if let Some(summary) = summary {
+        worst(ui, summary, dark, commands);
+    }
+}
+
+fn change(ui: &mut Ui, state: &State, text: Text, metric: Metric) {
+    ui.label(t(text));
+    if let [Some(raw), Some(smoothed)] = state.results.means(metric) {
+        let percent = if raw > 0.0 { 100.0 * (raw - smoothed) / raw } else { 0.0 };
+        let words = if percent >= -0.5 { Text::Less } else { Text::More };
+        let dark = ui.visuals().dark_mode;
+        let colour = if percent > 0.0 { theme::smoothed(dark) } else { ui.visuals().warn_fg_color };
+        ui.label(RichText::new(fill(words, &[&format!("{:.0}", percent.abs())])).color(colour).strong())
+            .on_hover_text(format!("{raw:.4} → {smoothed:.4}"));
+    } else {
+        ui.label(t(Text::Unknown));
+    }
+    ui.end_row();
+}
+
+fn running_agreement(state: &State) -> Option<f64> {
+    let values: Vec<f64> = state
+        .results
+        .rows()
+        .iter()
+        .flatten()
+        .filter(|row| row.raw[Metric::Area] != Some(0.0) || row.smoothed[Metric::Area] != Some(0.0))
+        .filter_map(|row| row.agreement)
+        .collect();
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// The worst that is left after smoothing; a click goes there.
+fn worst(ui: &mut Ui, summary: &ClassSummary, dark: bool, commands: &mut Vec<Command>) {
+    let Some(smoothed) = &summary.metrics[Metric::Instability].smoothed else { return };
+    ui.label(t(Text::WorstFrames));
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = 2.0;
+        for at in smoothed.worst.iter().take(8) {
+            let link = ui.link(RichText::new(format!(" {} ", at.frame)).color(theme::smoothed(dark)));
+            if link.on_hover_text(format!("{}: {:.3}", t(Text::Instability), at.value)).clicked() {
+                commands.push(Command::Go(at.frame.get()));
+            }
+        }
+    });
+}

@@ -1,0 +1,244 @@
+//! What the window knows, apart from how it is drawn.
+
+use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    history::History,
+    results::Results,
+    text::Language,
+    theme::ThemeChoice,
+    toasts::Toasts,
+    view::View,
+    work::{ModelInfo, Pass, Session},
+};
+use crate::{
+    export::ExportKind,
+    pipeline::{CancelToken, FrameRange, Progress, RunProgress},
+    segment::ClassGroup,
+    smooth::Settings,
+    video::VideoInfo,
+};
+
+/// The opened video.
+#[derive(Clone, Debug)]
+pub struct Clip {
+    pub path: PathBuf,
+    pub info: VideoInfo,
+    /// Claimed at first, counted later.
+    pub frames: usize,
+}
+
+impl Clip {
+    pub fn name(&self) -> String {
+        self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy().into_owned()
+    }
+}
+
+/// Everything that undo takes back.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Choice {
+    pub model: Option<String>,
+    pub classes: Vec<String>,
+    pub settings: Settings,
+}
+
+/// Kept from one start to the next.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Preferences {
+    pub theme: ThemeChoice,
+    pub language: Language,
+    pub scale: f32,
+    pub opacity: f32,
+    pub recent: Vec<PathBuf>,
+    pub choice: Choice,
+}
+
+impl Default for Preferences {
+    fn default() -> Self {
+        Self {
+            theme: ThemeChoice::System,
+            language: Language::of_system(),
+            scale: 1.0,
+            opacity: 1.0,
+            recent: Vec::new(),
+            choice: Choice::default(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialog {
+    Export,
+    Settings,
+    Keys,
+}
+
+/// What the export dialog is filled with.
+#[derive(Clone, Debug)]
+pub struct ExportPlan {
+    pub kinds: Vec<ExportKind>,
+    pub folder: String,
+    pub force: bool,
+}
+
+impl Default for ExportPlan {
+    fn default() -> Self {
+        Self { kinds: ExportKind::ALL.to_vec(), folder: String::new(), force: false }
+    }
+}
+
+/// Where the picture is in time.
+#[derive(Debug, Default)]
+pub struct Player {
+    pub frame: usize,
+    /// 1 forwards, −1 backwards, with the frame and the moment it began from.
+    pub playing: Option<Playing>,
+    /// In and out point, both of them in.
+    pub first: Option<usize>,
+    pub last: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Playing {
+    pub speed: f64,
+    pub from: usize,
+    pub since: Instant,
+}
+
+/// The network at work, or done.
+pub struct Job {
+    pub id: u64,
+    pub model: String,
+    pub range: FrameRange,
+    pub cancel: CancelToken,
+    pub progress: RunProgress,
+    /// There once the store is open.
+    pub session: Option<Arc<Session>>,
+    pub running: bool,
+    pub complete: bool,
+    pub device: Option<String>,
+}
+
+/// Smoothing and measuring behind the picture.
+pub struct Measuring {
+    pub pass: Pass,
+    pub cancel: CancelToken,
+    pub progress: Progress,
+    pub running: bool,
+}
+
+pub struct Exporting {
+    pub cancel: CancelToken,
+    pub progress: RunProgress,
+}
+
+pub struct State {
+    pub clip: Option<Clip>,
+    pub opening: Option<PathBuf>,
+    /// Dropped together with the open one; opened next.
+    pub waiting: VecDeque<PathBuf>,
+    pub path_field: String,
+    pub models: Option<Vec<ModelInfo>>,
+    pub choice: Choice,
+    pub history: History<Choice>,
+    pub player: Player,
+    pub view: View,
+    pub job: Option<Job>,
+    pub measuring: Option<Measuring>,
+    /// Settings changed at this moment and are not measured yet.
+    pub changed: Option<Instant>,
+    pub results: Results,
+    pub exporting: Option<Exporting>,
+    pub plan: ExportPlan,
+    pub dialog: Option<Dialog>,
+    pub toasts: Toasts,
+    pub preferences: Preferences,
+    pub next_id: u64,
+}
+
+impl State {
+    pub fn new(preferences: Preferences) -> Self {
+        Self {
+            clip: None,
+            opening: None,
+            waiting: VecDeque::new(),
+            path_field: String::new(),
+            models: None,
+            choice: preferences.choice.clone(),
+            history: History::default(),
+            player: Player::default(),
+            view: View::default(),
+            job: None,
+            measuring: None,
+            changed: None,
+            results: Results::default(),
+            exporting: None,
+            plan: ExportPlan::default(),
+            dialog: None,
+            toasts: Toasts::default(),
+            preferences,
+            next_id: 0,
+        }
+    }
+
+    pub fn id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    pub fn frames(&self) -> usize {
+        self.clip.as_ref().map_or(0, |clip| clip.frames)
+    }
+
+    pub fn model(&self) -> Option<&ModelInfo> {
+        let name = self.choice.model.as_ref()?;
+        self.models.as_ref()?.iter().find(|model| &model.name == name)
+    }
+
+    /// The masks to make.
+    pub fn groups(&self) -> Vec<ClassGroup> {
+        let Some(model) = self.model() else { return Vec::new() };
+        self.choice.classes.iter().filter_map(|name| ClassGroup::parse(name, &model.manifest).ok()).collect()
+    }
+
+    /// What is worked on: between the in and the out point.
+    pub fn range(&self) -> FrameRange {
+        FrameRange { first: self.player.first.unwrap_or(0), last: self.player.last.unwrap_or(usize::MAX) }
+    }
+
+    /// The results of pass 1 that belong to the network chosen now.
+    pub fn session(&self) -> Option<&Arc<Session>> {
+        let job = self.job.as_ref()?;
+        job.session.as_ref().filter(|_| Some(&job.model) == self.choice.model.as_ref())
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.job.as_ref().is_some_and(|job| job.running)
+    }
+
+    /// Why Stabilise can't be pressed.
+    pub fn why_not_stabilise(&self) -> Option<super::text::Text> {
+        use super::text::Text;
+        if self.clip.is_none() {
+            Some(Text::NeedVideo)
+        } else if self.model().is_none() {
+            Some(Text::NeedModel)
+        } else if self.groups().is_empty() {
+            Some(Text::NoClass)
+        } else if self.job.as_ref().is_some_and(|job| {
+            job.complete && Some(&job.model) == self.choice.model.as_ref() && job.range == self.range()
+        }) {
+            Some(Text::UpToDate)
+        } else {
+            None
+        }
+    }
+
+    pub fn why_not_export(&self) -> Option<super::text::Text> {
+        use super::text::Text;
+        if self.session().is_none() || self.groups().is_empty() { Some(Text::NeedResults) } else { None }
+    }
+}

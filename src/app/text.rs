@@ -1,0 +1,257 @@
+//! Every word of the window, in every language, in one table.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Language {
+    #[default]
+    English,
+    Russian,
+}
+
+impl Language {
+    pub const ALL: [Self; 2] = [Self::English, Self::Russian];
+
+    /// In itself, so that it is found by who speaks it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::English => "English",
+            Self::Russian => "Русский",
+        }
+    }
+
+    /// From what the system says (`LC_ALL`, `LC_MESSAGES`, `LANG`).
+    pub fn of_system() -> Self {
+        let says = ["LC_ALL", "LC_MESSAGES", "LANG"];
+        let word = says.iter().filter_map(|name| std::env::var(name).ok()).find(|word| !word.is_empty());
+        if word.is_some_and(|word| word.starts_with("ru")) { Self::Russian } else { Self::English }
+    }
+}
+
+/// One window, one language.
+static LANGUAGE: AtomicU8 = AtomicU8::new(0);
+
+pub fn set_language(language: Language) {
+    LANGUAGE.store(language as u8, Ordering::Relaxed);
+}
+
+macro_rules! texts {
+    ($($key:ident: $english:literal, $russian:literal;)*) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Text { $($key),* }
+
+        impl Text {
+            pub const ALL: &'static [Self] = &[$(Self::$key),*];
+
+            pub const fn in_language(self, language: Language) -> &'static str {
+                match (self, language) {
+                    $((Self::$key, Language::English) => $english, (Self::$key, Language::Russian) => $russian),*
+                }
+            }
+        }
+    };
+}
+
+/// The text in the language of the window.
+pub fn t(text: Text) -> &'static str {
+    text.in_language(if LANGUAGE.load(Ordering::Relaxed) == Language::Russian as u8 {
+        Language::Russian
+    } else {
+        Language::English
+    })
+}
+
+/// The text with each `{}` replaced in turn.
+pub fn fill(text: Text, values: &[&dyn std::fmt::Display]) -> String {
+    let mut parts = t(text).split("{}");
+    let mut filled = parts.next().unwrap_or_default().to_owned();
+    for (part, value) in parts.zip(values) {
+        filled += &value.to_string();
+        filled += part;
+    }
+    filled
+}
+
+texts! {
+    Open: "Open", "Открыть";
+    OpenHint: "Open a video or images (Ctrl+O)", "Открыть видео или изображения (Ctrl+O)";
+    Export: "Export", "Экспорт";
+    ExportHint: "Save masks, overlay, metrics and plots (Ctrl+E)", "Сохранить маски, наложение, метрики и графики (Ctrl+E)";
+    Undo: "Undo", "Отменить";
+    Redo: "Redo", "Вернуть";
+    UndoHint: "Undo the last change of a setting (Ctrl+Z)", "Отменить последнее изменение настройки (Ctrl+Z)";
+    RedoHint: "Redo it (Ctrl+Y)", "Вернуть его (Ctrl+Y)";
+    Settings: "Settings", "Настройки";
+    Keys: "Keys", "Клавиши";
+    KeysHint: "Keyboard shortcuts (?)", "Сочетания клавиш (?)";
+    Close: "Close", "Закрыть";
+    DropTitle: "Drop a video here", "Перетащите видео сюда";
+    DropFormats: "MP4, MOV, MKV, WebM, AVI, or a folder of images", "MP4, MOV, MKV, WebM, AVI или папка с изображениями";
+    DropNow: "Drop to open", "Отпустите, чтобы открыть";
+    OrPath: "Or a path", "Или путь";
+    OpenPath: "Open path", "Открыть путь";
+    Browse: "Browse…", "Обзор…";
+    NoDialog: "If no dialog appears, this system has none: type the path instead.", "Если окно выбора не появилось, в системе его нет: введите путь.";
+    OpenVideo: "Open video…", "Открыть видео…";
+    Recent: "Recent", "Недавние";
+    Opening: "Opening {}", "Открывается {}";
+    Model: "Network", "Нейросеть";
+    Device: "Device", "Устройство";
+    NoModels: "No network is installed. Run «steadymask models setup» in a terminal, then look again.", "Нейросетей нет. Выполните «steadymask models setup» в терминале и обновите список.";
+    LookAgain: "Look again", "Обновить";
+    Classes: "Classes", "Классы";
+    ClassesHint: "Each class becomes a mask. Those found in the clip come first, with their share of the picture.", "Каждый класс станет маской. Найденные в клипе стоят первыми, с долей кадра.";
+    MoreClasses: "Other classes", "Другие классы";
+    NoClass: "Choose at least one class", "Выберите хотя бы один класс";
+    Smoothing: "Smoothing", "Сглаживание";
+    Preset: "Preset", "Набор";
+    PresetDefault: "Recommended", "Рекомендуемый";
+    PresetClassic: "Classic (causal, no motion)", "Классический (без будущего и движения)";
+    PresetCustom: "Custom", "Свой";
+    Method: "Method", "Метод";
+    MovingAverage: "Moving average", "Скользящее среднее";
+    Median: "Median", "Медиана";
+    Exponential: "Exponential", "Экспоненциальный";
+    Window: "Window", "Окно";
+    WindowHint: "Frames that are looked at together. More is calmer; without motion, more also blurs what moves.", "Сколько кадров учитывается вместе. Больше — спокойнее; без движения больше и размывает.";
+    Frames: "frames", "кадров";
+    Alpha: "New frame", "Новый кадр";
+    AlphaHint: "Weight of the newest frame (alpha). Less is calmer.", "Вес нового кадра (альфа). Меньше — спокойнее.";
+    Timing: "Looks", "Смотрит";
+    Centred: "Both ways", "В обе стороны";
+    Causal: "Back only", "Только назад";
+    TimingHint: "Both ways keeps masks on time (centred). Back only suits live video (causal) and makes masks late.", "В обе стороны — без запаздывания (центрированно). Только назад — для живого видео, маски запаздывают.";
+    Motion: "Follow motion", "Следовать за движением";
+    MotionHint: "Neighbours are moved along the optical flow before they are combined (motion-compensated).", "Соседние кадры сдвигаются по оптическому потоку перед усреднением (компенсация движения).";
+    Threshold: "Threshold", "Порог";
+    ThresholdHint: "A pixel belongs to the mask from this probability on.", "Пиксель входит в маску начиная с этой вероятности.";
+    CleanUp: "Clean-up", "Очистка";
+    MinArea: "Remove parts under", "Убрать части меньше";
+    FillHoles: "Fill holes up to", "Заполнить дыры до";
+    Pixels: "px", "пикс.";
+    Stabilise: "Stabilise", "Стабилизировать";
+    StabiliseHint: "Run the network and steady its masks (Ctrl+Enter)", "Запустить нейросеть и стабилизировать маски (Ctrl+Enter)";
+    UpToDate: "Everything is up to date: settings act at once", "Всё готово: настройки действуют сразу";
+    NeedVideo: "Open a video first", "Сначала откройте видео";
+    NeedModel: "Install and choose a network first", "Сначала установите и выберите нейросеть";
+    NeedResults: "Stabilise first", "Сначала стабилизируйте";
+    Cancel: "Cancel", "Отмена";
+    CancelHint: "Stop; what is done is kept (Esc)", "Остановить; сделанное сохранится (Esc)";
+    ViewSide: "Side by side", "Рядом";
+    ViewWipe: "Wipe", "Шторка";
+    ViewOverlay: "Overlay", "Наложение";
+    ViewDifference: "Difference", "Разница";
+    ViewMatte: "Matte", "Маска";
+    ViewHeat: "Probability", "Вероятность";
+    Raw: "Raw", "Исходная";
+    Smoothed: "Smoothed", "Сглаженная";
+    Added: "Added", "Добавлено";
+    Removed: "Removed", "Убрано";
+    Fit: "Fit", "Вписать";
+    FitHint: "Fit the picture (F)", "Вписать кадр (F)";
+    ActualHint: "One picture pixel on one screen pixel (0)", "Пиксель в пиксель (0)";
+    Opacity: "Mask opacity", "Непрозрачность маски";
+    Divider: "Divider", "Разделитель";
+    MasksPending: "The network has not come to this frame yet", "Нейросеть ещё не дошла до этого кадра";
+    MasksNone: "Press Stabilise to see masks", "Нажмите «Стабилизировать», чтобы увидеть маски";
+    RawHeld: "Raw only", "Только исходная";
+    Play: "Play", "Воспроизвести";
+    Pause: "Pause", "Пауза";
+    FirstFrame: "First frame", "Первый кадр";
+    LastFrame: "Last frame", "Последний кадр";
+    PreviousFrame: "Previous frame", "Предыдущий кадр";
+    NextFrame: "Next frame", "Следующий кадр";
+    PreviousPeak: "Previous flicker", "Предыдущее мерцание";
+    NextPeak: "Next flicker", "Следующее мерцание";
+    Timeline: "Timeline", "Шкала времени";
+    Flicker: "Flicker", "Мерцание";
+    FrameOf: "frame {} of {}", "кадр {} из {}";
+    MarkIn: "In", "Начало";
+    MarkOut: "Out", "Конец";
+    MarkInHint: "Start the range here (I)", "Начать диапазон здесь (I)";
+    MarkOutHint: "End the range here (O)", "Закончить диапазон здесь (O)";
+    ClearRange: "Whole clip", "Весь клип";
+    Iou: "IoU", "IoU";
+    Dice: "Dice", "Dice";
+    Instability: "Instability", "Нестабильность";
+    WarpedInstability: "Warped instability", "Нестаб. с движением";
+    PlotHint: "Click to go to a frame, drag to pan, scroll to zoom, double-click to see all", "Щелчок — перейти к кадру, перетаскивание — сдвиг, колесо — масштаб, двойной щелчок — всё";
+    PlotsEmpty: "Flicker curves appear here while the network runs", "Здесь появятся кривые мерцания, пока работает нейросеть";
+    Summary: "Summary", "Итог";
+    Less: "{} % less", "на {} % меньше";
+    More: "{} % more", "на {} % больше";
+    Lag: "Lag", "Запаздывание";
+    LagFrames: "{} frames", "{} кадра";
+    LagHint: "How late the smoothed masks are. Calm that is late is no gain.", "Насколько запаздывают сглаженные маски. Спокойствие ценой запаздывания — не выигрыш.";
+    Agreement: "Agreement", "Согласие";
+    AgreementHint: "IoU of raw and smoothed masks: how true the smoothed ones are to the network.", "IoU исходных и сглаженных масок: насколько сглаженные верны нейросети.";
+    WorstFrames: "Worst frames", "Худшие кадры";
+    SoFar: "so far", "пока";
+    NotYet: "after the pass", "после прохода";
+    Unknown: "–", "–";
+    StageLoad: "Loading the network", "Загрузка нейросети";
+    StageNetwork: "Network", "Нейросеть";
+    StageMasks: "Masks", "Маски";
+    StageExport: "Export", "Экспорт";
+    Rate: "{} frames/s", "{} кадров/с";
+    Left: "{} left", "осталось {}";
+    Ready: "Ready", "Готово";
+    Done: "Done", "Готово";
+    Cancelled: "Cancelled; what the network has done is kept", "Отменено; сделанное нейросетью сохранено";
+    ExportDone: "Exported {} files to {}", "Сохранено файлов: {}, папка {}";
+    ExportTitle: "Export", "Экспорт";
+    ExportWhat: "What to save", "Что сохранить";
+    ExportFolder: "Folder", "Папка";
+    Replace: "Replace files that are there", "Заменять существующие файлы";
+    ExportPng: "Mattes as PNG, raw and smoothed", "Маски PNG, исходные и сглаженные";
+    ExportFfv1: "Mattes as lossless video (FFV1)", "Маски видео без потерь (FFV1)";
+    ExportOverlay: "Video with the masks painted on it", "Видео с наложенными масками";
+    ExportCsv: "Metrics of every frame (CSV)", "Метрики каждого кадра (CSV)";
+    ExportJson: "Settings and summary (JSON)", "Настройки и итог (JSON)";
+    ExportPlots: "Plots (PNG and SVG)", "Графики (PNG и SVG)";
+    ExportRange: "{} frames, {}", "{} кадров, {}";
+    Theme: "Theme", "Тема";
+    ThemeSystem: "System", "Системная";
+    ThemeDark: "Dark", "Тёмная";
+    ThemeLight: "Light", "Светлая";
+    Language: "Language", "Язык";
+    Scale: "Scale", "Масштаб";
+    CacheFolder: "Results are kept in", "Результаты хранятся в";
+    ErrorTitle: "Something went wrong", "Что-то пошло не так";
+    Copy: "Copy", "Копировать";
+    Dismiss: "Dismiss", "Скрыть";
+    Waiting: "{} more files wait: open the next", "Ещё файлов в очереди: {}. Открыть следующий";
+    Loss: "Part of the file could not be read: {}", "Часть файла не прочитана: {}";
+    KeyPlay: "Play or pause", "Воспроизведение или пауза";
+    KeyShuttle: "Back, pause, forward", "Назад, пауза, вперёд";
+    KeyStep: "One frame; with Shift ten", "Один кадр; с Shift десять";
+    KeyEnds: "First, last frame", "Первый, последний кадр";
+    KeyMarks: "In, out point", "Начало, конец диапазона";
+    KeyPeaks: "Next, previous flicker peak", "Следующий, предыдущий пик мерцания";
+    KeyViews: "View modes", "Режимы просмотра";
+    KeyZoom: "Fit, one to one", "Вписать, один к одному";
+    KeyRaw: "Hold: raw masks only", "Удерживать: только исходные маски";
+    KeyUndo: "Undo, redo", "Отменить, вернуть";
+    KeyFiles: "Open, export", "Открыть, экспорт";
+    KeyRun: "Stabilise, cancel", "Стабилизировать, отмена";
+    KeyHelp: "This list", "Этот список";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_language_has_every_text_and_its_places() {
+        for &text in Text::ALL {
+            let places = |language: Language| {
+                let words = text.in_language(language);
+                assert!(!words.is_empty(), "{text:?}");
+                words.matches("{}").count()
+            };
+            assert_eq!(places(Language::English), places(Language::Russian), "{text:?}");
+        }
+    }
+}

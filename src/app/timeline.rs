@@ -1,0 +1,239 @@
+//! Time: the heat strip of flicker, raw above smoothed, the range, and the playhead.
+
+use eframe::egui::{
+    self, Align2, Color32, ColorImage, FontId, Id, Rect, Sense, Stroke, TextureHandle, TextureOptions, Ui,
+    pos2, vec2,
+};
+
+use super::{
+    commands::Command,
+    state::State,
+    text::{Text, fill, t},
+    theme,
+};
+use crate::metrics::Metric;
+
+/// The strip's picture, made anew when the numbers change.
+#[derive(Default)]
+pub struct Strip {
+    key: Option<(u64, usize, bool)>,
+    texture: Option<TextureHandle>,
+}
+
+/// Longer clips share columns, the worst frame counting.
+const MAX_COLUMNS: usize = 2048;
+const STRIP_HEIGHT: f32 = 30.0;
+
+pub fn show(ui: &mut Ui, state: &State, strip: &mut Strip, commands: &mut Vec<Command>) {
+    egui::Panel::bottom("timeline").resizable(false).exact_size(82.0).show(ui, |ui| {
+        ui.add_space(3.0);
+        transport(ui, state, commands);
+        ui.add_space(1.0);
+        scrubber(ui, state, strip, commands);
+    });
+}
+
+fn transport(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        let playing = state.player.playing.is_some();
+        let mut button = |ui: &mut Ui, sign: &str, text: Text, keys: &str, command: Command| {
+            let response = ui
+                .add(egui::Button::new(sign).min_size(vec2(30.0, 24.0)))
+                .on_hover_text(format!("{} ({keys})", t(text)));
+            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, t(text)));
+            if response.clicked() {
+                commands.push(command);
+            }
+        };
+        button(ui, "⏮", Text::FirstFrame, "Home", Command::Go(0));
+        button(ui, "◀", Text::PreviousFrame, "←", Command::Step(-1));
+        let (sign, text) = if playing { ("⏸", Text::Pause) } else { ("▶", Text::Play) };
+        button(ui, sign, text, "Space", Command::PlayPause);
+        button(ui, "▸", Text::NextFrame, "→", Command::Step(1));
+        button(ui, "⏭", Text::LastFrame, "End", Command::Go(usize::MAX));
+        ui.add_space(10.0);
+        let frames = state.frames();
+        ui.monospace(timecode(state));
+        ui.label(fill(Text::FrameOf, &[&state.player.frame, &frames.saturating_sub(1)]));
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            let some = !state.results.rows().is_empty();
+            if ui.add_enabled(some, egui::Button::new(t(Text::NextPeak))).on_hover_text("N").clicked() {
+                commands.push(Command::Peak { forwards: true });
+            }
+            if ui.add_enabled(some, egui::Button::new(t(Text::PreviousPeak))).on_hover_text("P").clicked() {
+                commands.push(Command::Peak { forwards: false });
+            }
+            ui.add_space(8.0);
+            if (state.player.first.is_some() || state.player.last.is_some())
+                && ui.button(t(Text::ClearRange)).clicked()
+            {
+                commands.push(Command::ClearMarks);
+            }
+            if ui.button(t(Text::MarkOut)).on_hover_text(t(Text::MarkOutHint)).clicked() {
+                commands.push(Command::MarkOut);
+            }
+            if ui.button(t(Text::MarkIn)).on_hover_text(t(Text::MarkInHint)).clicked() {
+                commands.push(Command::MarkIn);
+            }
+        });
+    });
+}
+
+/// Minutes, seconds and thousandths of the frame under the playhead.
+fn timecode(state: &State) -> String {
+    let Some(clip) = &state.clip else { return String::new() };
+    let secs = match state.results.row(state.player.frame) {
+        Some(row) => row.timestamp.secs(),
+        None => state.player.frame as f64 / clip.info.frames_per_sec,
+    };
+    let millis = (secs * 1000.0).round().max(0.0) as u64;
+    format!("{:02}:{:02}.{:03}", millis / 60_000, millis / 1000 % 60, millis % 1000)
+}
+
+fn scrubber(ui: &mut Ui, state: &State, strip: &mut Strip, commands: &mut Vec<Command>) {
+    let frames = state.frames().max(1);
+    let (whole, response) =
+        ui.allocate_exact_size(vec2(ui.available_width(), STRIP_HEIGHT + 8.0), Sense::click_and_drag());
+    let lane = Rect::from_min_size(whole.min + vec2(0.0, 4.0), vec2(whole.width(), STRIP_HEIGHT));
+    response.widget_info(|| egui::WidgetInfo::slider(true, state.player.frame as f64, t(Text::Timeline)));
+    let x_of = |frame: f32| lane.left() + frame / frames as f32 * lane.width();
+    let frame_at = |x: f32| {
+        let share = ((x - lane.left()) / lane.width()).clamp(0.0, 1.0);
+        ((share * frames as f32) as usize).min(frames - 1)
+    };
+    if let Some(at) = response.interact_pointer_pos() {
+        let frame = frame_at(at.x);
+        if frame != state.player.frame {
+            commands.push(Command::Go(frame));
+        }
+    }
+    let dark = ui.visuals().dark_mode;
+    let painter = ui.painter_at(whole);
+    let ground = ui.visuals().extreme_bg_color;
+    painter.rect_filled(lane, 3.0, ground);
+    let upper = Rect::from_min_max(lane.min, pos2(lane.right(), lane.center().y - 0.5));
+    let lower = Rect::from_min_max(pos2(lane.left(), lane.center().y + 0.5), lane.max);
+    if let Some(texture) = strip.texture(ui, state, frames, ground) {
+        let half = |top: f32| Rect::from_min_max(pos2(0.0, top), pos2(1.0, top + 0.5));
+        painter.image(texture.id(), upper, half(0.0), Color32::WHITE);
+        painter.image(texture.id(), lower, half(0.5), Color32::WHITE);
+    }
+    // What the network has seen: a line below.
+    let weak = ui.visuals().weak_text_color();
+    if let Some(job) = &state.job {
+        let done = job.progress.network.snapshot().done.min(frames);
+        let start = x_of(job.range.first as f32);
+        painter.hline(
+            start..=x_of((job.range.first + done) as f32),
+            whole.bottom() - 1.5,
+            Stroke::new(2.0, theme::smoothed(dark)),
+        );
+    }
+    for row in state.results.rows().iter().flatten().filter(|row| row.cut && row.frame.get() > 0) {
+        let x = x_of(row.frame.get() as f32);
+        painter.vline(x, lane.y_range(), Stroke::new(1.0, weak));
+    }
+    let range = state.range();
+    let shade = Color32::from_black_alpha(if dark { 150 } else { 70 });
+    if range.first > 0 {
+        painter.rect_filled(
+            Rect::from_min_max(lane.min, pos2(x_of(range.first as f32), lane.bottom())),
+            0.0,
+            shade,
+        );
+    }
+    if range.last < frames - 1 {
+        painter.rect_filled(
+            Rect::from_min_max(pos2(x_of(range.last as f32 + 1.0), lane.top()), lane.max),
+            0.0,
+            shade,
+        );
+    }
+    if state.results.rows().is_empty() {
+        painter.text(
+            lane.center(),
+            Align2::CENTER_CENTER,
+            t(Text::Flicker),
+            FontId::proportional(11.0),
+            weak,
+        );
+    } else {
+        for (rect, text, colour) in
+            [(upper, Text::Raw, theme::raw(dark)), (lower, Text::Smoothed, theme::smoothed(dark))]
+        {
+            let galley = painter.layout_no_wrap(t(text).to_owned(), FontId::proportional(10.0), colour);
+            let plate = Rect::from_min_size(rect.min, galley.size() + vec2(8.0, 0.0)).intersect(rect);
+            painter.rect_filled(plate, 2.0, ground.gamma_multiply(0.85));
+            painter.galley(rect.left_center() + vec2(4.0, -galley.size().y / 2.0), galley, colour);
+        }
+    }
+    let x = x_of(state.player.frame as f32 + 0.5);
+    let line = if dark { Color32::WHITE } else { Color32::BLACK };
+    painter.vline(x, whole.y_range(), Stroke::new(1.5, line));
+    let top = pos2(x, whole.top());
+    painter.add(egui::Shape::convex_polygon(
+        vec![top + vec2(-5.0, 0.0), top + vec2(5.0, 0.0), top + vec2(0.0, 6.0)],
+        line,
+        Stroke::NONE,
+    ));
+    if let Some(at) = response.hover_pos() {
+        hover(ui, state, frame_at(at.x), at);
+    }
+}
+
+fn hover(ui: &Ui, state: &State, frame: usize, at: egui::Pos2) {
+    let mut text = fill(Text::FrameOf, &[&frame, &state.frames().saturating_sub(1)]);
+    if let Some(row) = state.results.row(frame) {
+        let number = |value: Option<f64>| {
+            value.map_or_else(|| t(Text::Unknown).to_owned(), |value| format!("{value:.3}"))
+        };
+        let [raw, smoothed] = [&row.raw, &row.smoothed].map(|side| number(side[Metric::Instability]));
+        text = format!("{text}\n{}: {raw} → {smoothed}", t(Text::Instability));
+    }
+    egui::Tooltip::always_open(ui.ctx().clone(), ui.layer_id(), Id::unique("scrub hint"), at).show(|ui| {
+        ui.label(text);
+    });
+}
+
+impl Strip {
+    fn texture(&mut self, ui: &Ui, state: &State, frames: usize, ground: Color32) -> Option<&TextureHandle> {
+        if state.results.rows().is_empty() {
+            return None;
+        }
+        let dark = ui.visuals().dark_mode;
+        let key = (state.results.revision, frames, dark);
+        if self.key != Some(key) {
+            let image = heat(state, frames, dark, ground);
+            match &mut self.texture {
+                Some(texture) => texture.set(image, TextureOptions::NEAREST),
+                None => self.texture = Some(ui.ctx().load_texture("strip", image, TextureOptions::NEAREST)),
+            }
+            self.key = Some(key);
+        }
+        self.texture.as_ref()
+    }
+}
+
+fn heat(state: &State, frames: usize, dark: bool, ground: Color32) -> ColorImage {
+    let columns = frames.min(MAX_COLUMNS);
+    let mut most = [vec![0.0f32; columns], vec![0.0f32; columns]];
+    for (frame, pair) in state.results.values(Metric::Instability).filter(|(frame, _)| *frame < frames) {
+        let column = frame * columns / frames;
+        for (most, value) in most.iter_mut().zip(pair) {
+            most[column] = most[column].max(value.unwrap_or(0.0) as f32);
+        }
+    }
+    // Both sides on one scale, whose top a few outliers don't set.
+    let mut sorted: Vec<f32> = most[0].iter().copied().filter(|&value| value > 0.0).collect();
+    sorted.sort_by(f32::total_cmp);
+    let top = sorted.get(sorted.len() * 95 / 100).copied().unwrap_or(1.0).max(0.02);
+    let colours = [theme::raw(dark), theme::smoothed(dark)];
+    let pixels = most
+        .iter()
+        .zip(colours)
+        .flat_map(|(values, colour)| values.iter().map(move |value| theme::heat(colour, ground, value / top)))
+        .collect();
+    ColorImage::new([columns, 2], pixels)
+}

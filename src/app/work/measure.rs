@@ -1,0 +1,67 @@
+//! Pass 2 behind the picture: the numbers of every frame under the settings of now.
+
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{Event, JOB_BYTES, Mail, Pass, Session, words};
+use crate::{
+    metrics::MeterSettings,
+    pipeline::{CancelToken, PipelineError, Progress, Stabilisation, Stable},
+    segment::ClassGroup,
+    smooth::Settings,
+};
+
+/// Rows are sent in batches: the window needn't wake for each.
+const BATCH: Duration = Duration::from_millis(100);
+
+/// Follows pass 1 of `session` to its end.
+pub fn measure(
+    mail: Mail,
+    session: Arc<Session>,
+    groups: Vec<ClassGroup>,
+    settings: Settings,
+    pass: Pass,
+    progress: Progress,
+    cancel: CancelToken,
+) {
+    thread::spawn(move || {
+        let stabilisation = Stabilisation {
+            tracks: session.tracks.clone(),
+            range: session.range,
+            manifest: session.manifest.clone(),
+            groups,
+            settings,
+            size: session.size(),
+            memory_bytes: JOB_BYTES / 2,
+            meter: MeterSettings {
+                expected_lag_frames: settings.expected_lag_frames(),
+                ..MeterSettings::default()
+            },
+            truth: None,
+            cancel,
+        };
+        let mut rows = Vec::new();
+        let mut sent = Instant::now();
+        let result = stabilisation.run(|stable| {
+            match stable {
+                Stable::Frame(_) => progress.advance(),
+                Stable::Row(row) => rows.push(row),
+            }
+            if sent.elapsed() >= BATCH {
+                mail.send(Event::Rows { pass, rows: std::mem::take(&mut rows) });
+                sent = Instant::now();
+            }
+            Ok(())
+        });
+        mail.send(Event::Rows { pass, rows });
+        let result = match result {
+            Ok(summaries) => Ok(Some(summaries)),
+            Err(PipelineError::Cancelled) => Ok(None),
+            Err(error) => Err(words(&error)),
+        };
+        mail.send(Event::Measured { pass, result });
+    });
+}

@@ -1,0 +1,121 @@
+//! What runs beside the window: nothing here waits on the window, and the window waits on
+//! nothing here. Work sends [`Event`]s; the window takes them once a frame.
+
+mod layers;
+mod measure;
+mod open;
+mod screen;
+mod session;
+
+use std::{path::PathBuf, sync::Arc, sync::mpsc};
+
+use eframe::egui;
+
+pub use layers::Look;
+pub use measure::measure;
+pub use open::{browse, list_models, look_into};
+pub use screen::{Painted, Recipe, Screen, Wanted};
+pub use session::{Clips, Session, StartSession, export};
+
+use super::state::Clip;
+use crate::{
+    metrics::{ClassSummary, FrameMetrics},
+    segment::Manifest,
+};
+
+/// Bytes for pictures and probabilities of the preview, and for everything in flight of a
+/// job: together the budget of the command line.
+pub const PREVIEW_BYTES: usize = 192 << 20;
+pub const JOB_BYTES: usize = 320 << 20;
+
+/// A pass of smoothing and measuring; later ones have larger numbers.
+pub type Pass = u64;
+
+#[derive(Clone, Debug)]
+pub struct ModelInfo {
+    pub name: String,
+    pub manifest: Manifest,
+}
+
+pub enum Event {
+    /// A file was chosen in a dialog.
+    Chosen(PathBuf),
+    FolderChosen(PathBuf),
+    Models(Vec<ModelInfo>),
+    Opened {
+        path: PathBuf,
+        result: Result<Clip, String>,
+    },
+    /// The picture and masks of a frame.
+    Painted(Box<Painted>),
+    /// The frame could not be shown.
+    NotPainted {
+        path: PathBuf,
+        error: String,
+    },
+    /// The clip has this many frames.
+    Counted {
+        path: PathBuf,
+        frames: usize,
+    },
+    Session {
+        job: u64,
+        session: Arc<Session>,
+    },
+    Device {
+        job: u64,
+        name: String,
+    },
+    Coverage {
+        job: u64,
+        coverage: Vec<f32>,
+    },
+    /// Pass 1 is over; `Ok(None)` when it was cancelled.
+    Analysed {
+        job: u64,
+        result: Result<Option<Option<String>>, String>,
+    },
+    Rows {
+        pass: Pass,
+        rows: Vec<FrameMetrics>,
+    },
+    Measured {
+        pass: Pass,
+        result: Result<Option<Vec<ClassSummary>>, String>,
+    },
+    Exported(Result<Option<Vec<PathBuf>>, String>),
+}
+
+/// Where work sends its events; wakes the window.
+#[derive(Clone)]
+pub struct Mail {
+    sender: mpsc::Sender<Event>,
+    ctx: egui::Context,
+}
+
+impl Mail {
+    pub fn new(ctx: egui::Context) -> (Self, mpsc::Receiver<Event>) {
+        let (sender, receiver) = mpsc::channel();
+        (Self { sender, ctx }, receiver)
+    }
+
+    /// When the window is gone nobody listens, and nobody needs to.
+    pub fn send(&self, event: Event) {
+        let _ = self.sender.send(event);
+        self.ctx.request_repaint();
+    }
+}
+
+/// An error with its causes, on one line.
+fn words(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,201 @@
+//! Pass 1 of a clip under a network, and exports from it.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use super::{Event, JOB_BYTES, Mail, words};
+use crate::{
+    frame::FrameSize,
+    pipeline::{
+        Analysis, CancelToken, Export, FLOW, FrameRange, PipelineError, Preview, Progress, RunProgress,
+        Tracks,
+    },
+    segment::{
+        ClassGroup, Manifest, SegmentError, Segmenter, coverage,
+        library::Library,
+        torchscript::{Device, Options, TorchScript},
+    },
+    store::{ClipStore, Store},
+    video,
+};
+
+/// Old results make room for new ones beyond this.
+const STORE_LIMIT_BYTES: u64 = 20 << 30;
+/// Frames that are looked at for the share of each class.
+const COVERAGE_FRAMES: usize = 16;
+
+/// What is known of a clip under a network.
+pub struct Session {
+    pub manifest: Manifest,
+    pub tracks: Tracks,
+    pub range: FrameRange,
+    size: FrameSize,
+    /// The clip is ours while this lives.
+    _clip: Arc<ClipStore>,
+}
+
+impl Session {
+    pub fn preview(&self, groups: Vec<ClassGroup>, memory_bytes: usize) -> Preview {
+        Preview::new(self.tracks.clone(), self.range, self.manifest.clone(), groups, self.size, memory_bytes)
+    }
+
+    pub fn size(&self) -> FrameSize {
+        self.size
+    }
+
+    /// Of frames spread over what has been seen: the mean share of each class.
+    fn coverage(&self) -> Vec<f32> {
+        let mut seen = self.tracks.segmented.indices();
+        seen.sort_unstable();
+        let step = seen.len().div_ceil(COVERAGE_FRAMES).max(1);
+        let shares: Vec<Vec<f32>> = seen
+            .into_iter()
+            .step_by(step)
+            .filter_map(|index| Some(coverage(&self.tracks.segmented.get(index).ok()??.logits)))
+            .collect();
+        let classes = shares.first().map_or(0, Vec::len);
+        (0..classes)
+            .map(|class| shares.iter().map(|share| share[class]).sum::<f32>() / shares.len() as f32)
+            .collect()
+    }
+}
+
+/// The clip that is open in the store. All sessions of it share its files, since two writers
+/// of one file would spoil it.
+#[derive(Clone, Default)]
+pub struct Clips(Arc<Mutex<Option<OpenClip>>>);
+
+struct OpenClip {
+    fingerprint: String,
+    store: Arc<ClipStore>,
+    /// By network and input size.
+    tracks: HashMap<String, Tracks>,
+}
+
+impl Clips {
+    pub fn store_folder() -> PathBuf {
+        Store::default_root()
+    }
+
+    fn open(
+        &self,
+        video: &std::path::Path,
+        manifest: &Manifest,
+        size: FrameSize,
+    ) -> Result<(Tracks, Arc<ClipStore>), PipelineError> {
+        let fingerprint = video::fingerprint(video)?;
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clip = match open.take() {
+            Some(clip) if clip.fingerprint == fingerprint => clip,
+            other => {
+                drop(other);
+                let store = Store::new(Store::default_root(), STORE_LIMIT_BYTES).clip(&fingerprint)?;
+                OpenClip { fingerprint, store: Arc::new(store), tracks: HashMap::new() }
+            }
+        };
+        let key = format!("{} {:?}", manifest.sha256, manifest.input);
+        let tracks = match clip.tracks.get(&key) {
+            Some(tracks) => tracks.clone(),
+            // Motion is always measured: a switch must not bring the decoder back, and
+            // metrics follow it anyway.
+            None => Tracks::open(&clip.store, manifest, size, Some(FLOW), None)?,
+        };
+        clip.tracks.insert(key, tracks.clone());
+        let store = clip.store.clone();
+        *open = Some(clip);
+        Ok((tracks, store))
+    }
+}
+
+pub struct StartSession {
+    pub job: u64,
+    pub video: PathBuf,
+    pub size: FrameSize,
+    pub model: String,
+    pub range: FrameRange,
+    pub progress: Progress,
+    pub cancel: CancelToken,
+}
+
+impl StartSession {
+    /// Runs pass 1, beginning with what the store does not have.
+    pub fn spawn(self, mail: Mail, clips: Clips) {
+        thread::spawn(move || {
+            let job = self.job;
+            let result = match self.run(&mail, &clips) {
+                Ok(loss) => Ok(Some(loss)),
+                Err(PipelineError::Cancelled) => Ok(None),
+                Err(error) => Err(words(&error)),
+            };
+            mail.send(Event::Analysed { job, result });
+        });
+    }
+
+    fn run(self, mail: &Mail, clips: &Clips) -> Result<Option<String>, PipelineError> {
+        let found = Library::new(None).find(&self.model, false)?;
+        let manifest = found.manifest.clone();
+        let (tracks, store) = clips.open(&self.video, &manifest, self.size)?;
+        let session = Arc::new(Session {
+            manifest,
+            tracks: tracks.clone(),
+            range: self.range,
+            size: self.size,
+            _clip: store,
+        });
+        let options =
+            Options { device: Device::Auto, threads: 0, long_side: None, try_sizes: !found.is_ours };
+        let (job, theirs) = (self.job, mail.clone());
+        let load = move || -> Result<Box<dyn Segmenter>, SegmentError> {
+            let network = TorchScript::load(&found.pt, found.manifest, options)?;
+            theirs.send(Event::Device { job, name: network.device_name() });
+            Ok(Box::new(network))
+        };
+        let analysis = Analysis {
+            video: self.video,
+            range: self.range,
+            tracks,
+            load_network: Box::new(load),
+            memory_bytes: JOB_BYTES / 2,
+            progress: self.progress,
+            cancel: self.cancel.clone(),
+        }
+        .spawn();
+        mail.send(Event::Session { job, session: session.clone() });
+        let mut seen = 0;
+        while !analysis.is_finished() {
+            thread::sleep(Duration::from_millis(250));
+            if self.cancel.is_cancelled() {
+                // A network step can't be interrupted: it ends unseen.
+                thread::spawn(move || (analysis.join(), session));
+                return Err(PipelineError::Cancelled);
+            }
+            let now = session.tracks.segmented.indices().len();
+            if now >= 2 * seen.max(1) || (seen == 0 && now > 0) {
+                seen = now;
+                mail.send(Event::Coverage { job, coverage: session.coverage() });
+            }
+        }
+        let analysed =
+            analysis.join().unwrap_or_else(|_| Err(PipelineError::Internal("pass 1 panicked".into())))?;
+        mail.send(Event::Coverage { job, coverage: session.coverage() });
+        Ok(analysed.loss)
+    }
+}
+
+/// Writes files behind the window.
+pub fn export(mail: Mail, job: Export, session: Arc<Session>, progress: RunProgress, cancel: CancelToken) {
+    thread::spawn(move || {
+        let written =
+            job.begin().and_then(|begun| begun.run(session.tracks.clone(), || Ok(None), &progress, &cancel));
+        mail.send(Event::Exported(match written {
+            Ok(finished) => Ok(Some(finished.files)),
+            Err(PipelineError::Cancelled) => Ok(None),
+            Err(error) => Err(words(&error)),
+        }));
+    });
+}
