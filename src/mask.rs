@@ -261,7 +261,7 @@ fn pack(values: &[u8; 64], is_set: impl Fn(u8) -> bool) -> u64 {
 
 /// The inverse: eight bytes, `set` where the bit is set.
 fn unpack(bits: u8, set: u8) -> [u8; 8] {
-    let lanes = u64::from(bits) * 0x0101_0101_0101_0101 & 0x8040_2010_0804_0201;
+    let lanes = (u64::from(bits) * 0x0101_0101_0101_0101) & 0x8040_2010_0804_0201;
     let flags = (lanes + 0x7f7f_7f7f_7f7f_7f7f) >> 7 & 0x0101_0101_0101_0101;
     (flags * u64::from(set)).to_le_bytes()
 }

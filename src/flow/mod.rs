@@ -8,12 +8,14 @@ mod cut;
 mod estimate;
 mod field;
 mod pair;
+mod places;
 mod warp;
 
 pub use estimate::{Estimator, FlowEstimator, Quality};
 pub use field::FlowField;
 pub use pair::{Flow, FlowPair};
-pub(crate) use warp::{Upscale, rows_per_band};
+pub(crate) use places::Upscale;
+pub(crate) use warp::rows_per_band;
 pub use warp::{warp_mask, warp_soft};
 
 use crate::frame::{FrameIndex, FrameSize};

@@ -97,7 +97,7 @@ vectorised! {
 }
 
 fn mean(a: u8, b: u8) -> u8 {
-    ((u16::from(a) + u16::from(b) + 1) / 2) as u8
+    (u16::from(a) + u16::from(b)).div_ceil(2) as u8
 }
 
 /// Comparisons that bring the middle of n samples, and its neighbours, into their places.

@@ -16,6 +16,7 @@ mod decide;
 mod exponential;
 mod median;
 mod moving_average;
+mod recursion;
 mod scenes;
 mod settings;
 mod single;

@@ -34,7 +34,7 @@ vectorised! {
                 }
             }
             for (out, &sum) in out.iter_mut().zip(&sums) {
-                *out = mean.from_sum(sum);
+                *out = mean.of_sum(sum);
             }
         }
     }
@@ -79,7 +79,7 @@ impl Mean {
     }
 
     #[inline(always)]
-    fn from_sum(&self, sum: u16) -> u8 {
+    fn of_sum(&self, sum: u16) -> u8 {
         let product = u32::from(sum + self.half) * u32::from(self.factor);
         ((product >> 16) as u16 >> self.shift) as u8
     }
@@ -95,7 +95,7 @@ mod tests {
             let mean = Mean::of(frames);
             for sum in 0..=255 * frames {
                 let exact = (f64::from(sum) / f64::from(frames) + 0.5).floor();
-                assert_eq!(f64::from(mean.from_sum(sum as u16)), exact, "{sum} / {frames}");
+                assert_eq!(f64::from(mean.of_sum(sum as u16)), exact, "{sum} / {frames}");
             }
         }
     }
