@@ -18,7 +18,7 @@ use crate::{
         WarpedPair,
     },
     segment::{ClassGroup, Manifest, probabilities},
-    smooth::{Masks, Settings, SmoothFrame, decide, harden},
+    smooth::{Input, Settings, SmoothFrame, Smoother, VoteSmoother, decide, harden},
 };
 
 pub struct Stabilisation {
@@ -127,7 +127,7 @@ impl Stabilisation {
         mut truth: Option<Truth>,
         take: &mut impl FnMut(Stable) -> Result<(), PipelineError>,
     ) -> Result<Vec<ClassSummary>, PipelineError> {
-        let mut smoother = self.settings.smoother(self.memory_bytes)?;
+        let mut filter = Filter::new(&self.settings, self.groups.len(), self.memory_bytes)?;
         let mut waiting: VecDeque<Waiting> = VecDeque::new();
         let mut meters = Meters::new(&self.groups, self.meter);
         for Known { index, timestamp, probabilities, flow } in stream {
@@ -135,13 +135,13 @@ impl Stabilisation {
                 return Err(PipelineError::Cancelled);
             }
             let raw = decide(&probabilities, self.settings.threshold, self.settings.overlap);
+            let smoothed = filter.push(&raw, probabilities, flow.smoothing, &self.settings)?;
             waiting.push_back(Waiting { index, timestamp, raw, scoring: flow.scoring });
-            let frame = SmoothFrame { masks: probabilities.into(), flow: flow.smoothing };
-            for smoothed in smoother.push(frame)? {
+            for smoothed in smoothed {
                 self.emit(waiting.pop_front(), smoothed, &mut truth, &mut meters, take)?;
             }
         }
-        for smoothed in smoother.finish() {
+        for smoothed in filter.finish(&self.settings) {
             self.emit(waiting.pop_front(), smoothed, &mut truth, &mut meters, take)?;
         }
         meters.finish(take)
@@ -150,7 +150,7 @@ impl Stabilisation {
     fn emit(
         &self,
         waiting: Option<Waiting>,
-        smoothed: Masks,
+        smoothed: Vec<Mask>,
         truth: &mut Option<Truth>,
         meters: &mut Meters,
         take: &mut impl FnMut(Stable) -> Result<(), PipelineError>,
@@ -158,7 +158,6 @@ impl Stabilisation {
         let Some(Waiting { index, timestamp, raw, scoring }) = waiting else {
             return Err(PipelineError::Internal("the smoother gave more frames than it got".into()));
         };
-        let smoothed = harden(&smoothed, &self.settings);
         let masks: Vec<MaskPair> =
             raw.into_iter().zip(smoothed).map(|(raw, smoothed)| MaskPair { raw, smoothed }).collect();
         let frame = StableFrame { index: FrameIndex::new(index), timestamp, masks };
@@ -166,6 +165,52 @@ impl Stabilisation {
         let rows = meters.push(&frame, scoring.as_deref(), truth.as_ref());
         take(Stable::Frame(frame))?;
         rows.into_iter().try_for_each(|row| take(Stable::Row(row)))
+    }
+}
+
+/// The smoother that the settings ask for, from frames to hard masks.
+enum Filter {
+    Soft(Box<dyn Smoother>),
+    /// One class of hard masks without motion is a count of votes, which is far quicker.
+    Votes(VoteSmoother),
+}
+
+impl Filter {
+    fn new(settings: &Settings, classes: usize, memory_bytes: usize) -> Result<Self, PipelineError> {
+        let is_hard = settings.input == Input::Masks && classes == 1;
+        Ok(match VoteSmoother::new(settings).filter(|_| is_hard) {
+            Some(votes) => Self::Votes(votes),
+            None => Self::Soft(settings.smoother(memory_bytes)?),
+        })
+    }
+
+    /// Takes a frame and gives the masks, class by class, of those that are ready.
+    fn push(
+        &mut self,
+        raw: &[Mask],
+        probabilities: Vec<SoftMask>,
+        flow: Option<Arc<FlowPair>>,
+        settings: &Settings,
+    ) -> Result<Vec<Vec<Mask>>, PipelineError> {
+        match self {
+            Self::Soft(smoother) => {
+                let ready = smoother.push(SmoothFrame { masks: probabilities.into(), flow })?;
+                Ok(ready.iter().map(|masks| harden(masks, settings)).collect())
+            }
+            Self::Votes(votes) => {
+                let cut = flow.is_some_and(|flow| flow.is_cut());
+                let mut ready = if cut { votes.finish() } else { Vec::new() };
+                ready.extend(raw.first().and_then(|mask| votes.push(Arc::new(mask.clone()))));
+                Ok(ready.into_iter().map(|mask| vec![mask]).collect())
+            }
+        }
+    }
+
+    fn finish(&mut self, settings: &Settings) -> Vec<Vec<Mask>> {
+        match self {
+            Self::Soft(smoother) => smoother.finish().iter().map(|masks| harden(masks, settings)).collect(),
+            Self::Votes(votes) => votes.finish().into_iter().map(|mask| vec![mask]).collect(),
+        }
     }
 }
 
