@@ -47,9 +47,9 @@ impl Estimator {
     /// quality asks for, and no side so short that the estimator could not work.
     pub fn grid_for(self, picture: FrameSize) -> FrameSize {
         let fitted = picture.fit_long_side(match self {
-            Self::Dis(Quality::Fine) => 960,
+            Self::Dis(Quality::Fine) | Self::Farneback => 960,
             Self::Dis(Quality::Medium) => 640,
-            Self::Dis(Quality::Fast) | Self::Farneback => 480,
+            Self::Dis(Quality::Fast) => 480,
         });
         let side = |px: usize| (px as u32).max(LEAST_SIDE_PX);
         FrameSize::new(side(fitted.width()), side(fitted.height())).unwrap_or(fitted)
