@@ -6,6 +6,7 @@ use eframe::egui::{self, Align, Align2, Color32, FontId, Id, Layout, RichText, U
 
 use super::{
     commands::Command,
+    icons::{self, Icon},
     state::{Dialog, State},
     text::{Text, fill, t},
     theme,
@@ -21,57 +22,43 @@ pub fn top(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
                 let info = &clip.info;
                 ui.label(RichText::new("·").weak());
                 ui.label(clip.name()).on_hover_text(clip.path.display().to_string());
-                let about = format!("{}  {:.4} fps  {}", info.size, trimmed(info.frames_per_sec), info.codec);
+                let about = format!("{}  {} fps  {}", info.size, trimmed(info.frames_per_sec), info.codec);
                 if ui.available_width() > 560.0 {
                     ui.label(RichText::new(about).weak());
                 }
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                let mut button =
-                    |ui: &mut Ui, text: &str, hint: String, name: Text, enabled: bool, command: Command| {
-                        let response = ui.add_enabled(enabled, egui::Button::new(text));
-                        response
-                            .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, enabled, t(name)));
-                        if response.on_hover_text(&hint).on_disabled_hover_text(hint).clicked() {
-                            commands.push(command);
-                        }
+                let mut add = |response: egui::Response, command: Command| {
+                    if response.clicked() {
+                        commands.push(command);
+                    }
+                };
+                let keys = ui.add(egui::Button::new("?").min_size(vec2(30.0, 26.0)));
+                keys.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, t(Text::Keys)));
+                add(keys.on_hover_text(t(Text::KeysHint)), Command::Show(Dialog::Keys));
+                let mut icon =
+                    |ui: &mut Ui, icon: Icon, name: Text, hint: Text, enabled: bool, command: Command| {
+                        add(icons::button(ui, icon, t(name), t(hint), enabled), command);
                     };
-                button(ui, "?", t(Text::KeysHint).into(), Text::Keys, true, Command::Show(Dialog::Keys));
-                button(
+                icon(
                     ui,
-                    "⚙",
-                    t(Text::Settings).into(),
+                    Icon::Settings,
+                    Text::Settings,
                     Text::Settings,
                     true,
                     Command::Show(Dialog::Settings),
                 );
-                button(
-                    ui,
-                    "⟳",
-                    t(Text::RedoHint).into(),
-                    Text::Redo,
-                    state.history.can_redo(),
-                    Command::Redo,
-                );
-                button(
-                    ui,
-                    "⟲",
-                    t(Text::UndoHint).into(),
-                    Text::Undo,
-                    state.history.can_undo(),
-                    Command::Undo,
-                );
+                ui.add_space(6.0);
+                icon(ui, Icon::Redo, Text::Redo, Text::RedoHint, state.history.can_redo(), Command::Redo);
+                icon(ui, Icon::Undo, Text::Undo, Text::UndoHint, state.history.can_undo(), Command::Undo);
+                ui.add_space(6.0);
                 let why_not = state.why_not_export();
-                let hint = why_not.map_or(t(Text::ExportHint), t);
-                button(
-                    ui,
-                    t(Text::Export),
-                    hint.into(),
-                    Text::Export,
-                    why_not.is_none(),
-                    Command::Show(Dialog::Export),
-                );
-                button(ui, t(Text::Open), t(Text::OpenHint).into(), Text::Open, true, Command::Browse);
+                let export = ui.add_enabled(why_not.is_none(), egui::Button::new(t(Text::Export)));
+                let export =
+                    export.on_hover_text(t(Text::ExportHint)).on_disabled_hover_text(why_not.map_or("", t));
+                add(export, Command::Show(Dialog::Export));
+                let open = ui.button(t(Text::Open)).on_hover_text(t(Text::OpenHint));
+                add(open, Command::Browse);
                 if !state.waiting.is_empty() {
                     let text = fill(Text::Waiting, &[&state.waiting.len()]);
                     if ui.button(text).clicked() {

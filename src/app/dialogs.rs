@@ -8,7 +8,6 @@ use super::{
     state::{Dialog, State},
     text::{Language, Text, fill, t},
     theme::ThemeChoice,
-    work::Clips,
 };
 use crate::export::ExportKind;
 
@@ -127,7 +126,7 @@ fn settings(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
         });
         ui.end_row();
         ui.label(t(Text::CacheFolder));
-        ui.add(egui::Label::new(RichText::new(Clips::store_folder().display().to_string()).weak()).wrap());
+        ui.add(egui::Label::new(RichText::new(state.store_folder.display().to_string()).weak()).wrap());
         ui.end_row();
     });
 }

@@ -87,9 +87,9 @@ pub fn commands(ctx: &egui::Context, dialog: Option<Dialog>, raw_only: bool) -> 
     }
     ctx.input_mut(|input| {
         for binding in BINDINGS {
-            if input.consume_key(binding.modifiers, binding.key) {
-                commands.push((binding.command)());
-            }
+            // A slow frame may hold several presses of one key.
+            let presses = input.count_and_consume_key(binding.modifiers, binding.key);
+            commands.extend((0..presses).map(|_| (binding.command)()));
         }
         let held = input.key_down(Key::R) && input.modifiers.is_none();
         if held != raw_only {

@@ -5,6 +5,7 @@ mod bars;
 mod commands;
 mod dialogs;
 mod history;
+mod icons;
 mod keys;
 mod panel;
 mod plots;
@@ -25,6 +26,7 @@ use std::{path::PathBuf, sync::mpsc::Receiver};
 use anyhow::anyhow;
 use eframe::egui;
 
+use crate::store::Store;
 pub use commands::Command;
 pub use state::{Choice, Preferences, State};
 use viewer::Shown;
@@ -46,7 +48,7 @@ pub fn open(video: Option<PathBuf>) -> anyhow::Result<()> {
     };
     let create: eframe::AppCreator<'_> = Box::new(|creation| {
         let preferences = creation.storage.and_then(|storage| eframe::get_value(storage, PREFERENCES));
-        let mut app = App::new(&creation.egui_ctx, preferences.unwrap_or_default());
+        let mut app = App::new(&creation.egui_ctx, preferences.unwrap_or_default(), Store::default_root());
         if let Some(video) = video {
             app.run(Command::Open(std::path::absolute(&video).unwrap_or(video)));
         }
@@ -76,7 +78,8 @@ pub struct App {
 }
 
 impl App {
-    pub fn new(ctx: &egui::Context, preferences: Preferences) -> Self {
+    /// `store` is the folder for results that are kept.
+    pub fn new(ctx: &egui::Context, preferences: Preferences, store: PathBuf) -> Self {
         let (mail, events) = Mail::new(ctx.clone());
         theme::install(ctx);
         preferences.theme.apply(ctx);
@@ -84,18 +87,25 @@ impl App {
         text::set_language(preferences.language);
         work::list_models(mail.clone());
         Self {
-            state: State::new(preferences),
+            state: State::new(preferences, store.clone()),
             ctx: ctx.clone(),
             screen: Screen::new(mail.clone()),
             mail,
             events,
-            clips: Clips::default(),
+            clips: Clips::in_folder(store),
             shown: None,
             strip: timeline::Strip::default(),
             curves: plots::Curves::default(),
             attempt: 0,
             asked: std::time::Instant::now(),
         }
+    }
+}
+
+impl App {
+    /// Whether a picture, and whether masks on it, are on the screen.
+    pub fn shows(&self) -> (bool, bool) {
+        (self.shown.is_some(), self.shown.as_ref().is_some_and(Shown::has_masks))
     }
 }
 

@@ -20,7 +20,7 @@ pub fn show(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
     egui::Panel::left("panel").resizable(true).default_size(264.0).size_range(236.0..=380.0).show(ui, |ui| {
         egui::Panel::bottom("go").resizable(false).show_separator_line(true).show(ui, |ui| {
             ui.add_space(6.0);
-            go(ui, state, commands);
+            ui.vertical_centered_justified(|ui| go(ui, state, commands));
             ui.add_space(6.0);
         });
         egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
@@ -121,8 +121,9 @@ fn smoothing(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let mut settings = now;
     // What was touched, so that a slider's whole way is one step of undo.
     let mut touched = None;
+    let panel_width = ui.available_width();
     egui::Grid::new("smoothing").num_columns(2).spacing(vec2(10.0, 7.0)).show(ui, |ui| {
-        let wide = (ui.available_width() - 92.0).clamp(110.0, 240.0);
+        let wide = (panel_width - 88.0).clamp(110.0, 260.0);
         ui.spacing_mut().slider_width = wide - 58.0;
 
         ui.label(t(Text::Preset));

@@ -5,6 +5,7 @@ use egui_plot::{GridMark, Line, LineStyle, Plot, PlotPoint, PlotPoints, VLine};
 
 use super::{
     commands::Command,
+    results::FLICKER,
     state::State,
     text::{Text, fill, t},
     theme,
@@ -20,8 +21,8 @@ pub struct Curves {
 }
 
 const METRICS: [(Metric, Text); 4] = [
+    (FLICKER, Text::WarpedInstability),
     (Metric::Instability, Text::Instability),
-    (Metric::WarpedInstability, Text::WarpedInstability),
     (Metric::Iou, Text::Iou),
     (Metric::Dice, Text::Dice),
 ];
@@ -49,18 +50,23 @@ pub fn show(ui: &mut Ui, state: &State, curves: &mut Curves, commands: &mut Vec<
                 for (at, (metric, text)) in METRICS.into_iter().enumerate().take(count) {
                     ui.allocate_ui(vec2(width, height), |ui| {
                         ui.vertical(|ui| {
-                            ui.label(RichText::new(t(text)).small().strong());
+                            ui.label(RichText::new(t(text)).small().strong())
+                                .on_hover_text(t(Text::PlotHint));
                             plot(ui, state, &curves.lines[at], metric, commands);
                         });
                     });
                 }
                 ui.separator();
-                ui.allocate_ui(vec2(SUMMARY_WIDTH, height), |ui| {
-                    egui::ScrollArea::vertical()
-                        .id_salt("summary")
-                        .auto_shrink(false)
-                        .show(ui, |ui| summary(ui, state, commands));
-                });
+                ui.allocate_ui_with_layout(
+                    vec2(SUMMARY_WIDTH, height),
+                    egui::Layout::top_down(egui::Align::Min),
+                    |ui| {
+                        egui::ScrollArea::vertical()
+                            .id_salt("summary")
+                            .auto_shrink(false)
+                            .show(ui, |ui| summary(ui, state, commands));
+                    },
+                );
             });
         },
     );
@@ -110,6 +116,14 @@ fn plot(
         .set_margin_fraction(vec2(0.01, 0.06))
         .link_axis(egui::Id::unique("frames"), [true, false])
         .y_axis_min_width(30.0)
+        .x_grid_spacer(egui_plot::uniform_grid_spacer(|input| {
+            let step = grid_step(input.bounds.1 - input.bounds.0).max(1.0);
+            [step, 2.0 * step, 10.0 * step]
+        }))
+        .y_grid_spacer(egui_plot::uniform_grid_spacer(|input| {
+            let step = grid_step(input.bounds.1 - input.bounds.0);
+            [step, 2.0 * step, 10.0 * step]
+        }))
         .y_axis_formatter(|mark: GridMark, _| short(mark.value))
         .x_axis_formatter(
             |mark: GridMark, _| if mark.value < 0.0 { String::new() } else { format!("{}", mark.value) },
@@ -145,6 +159,14 @@ fn plot(
     response.response.on_hover_cursor(egui::CursorIcon::Crosshair);
 }
 
+/// About four lines, at 1, 2 or 5 times a power of ten.
+fn grid_step(range: f64) -> f64 {
+    let rough = (range / 4.0).max(1e-6);
+    let power = 10f64.powf(rough.log10().floor());
+    let times = [1.0, 2.0, 5.0].into_iter().find(|times| times * power >= rough).unwrap_or(10.0);
+    times * power
+}
+
 fn short(value: f64) -> String {
     let text = format!("{value:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -178,8 +200,8 @@ fn summary(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
         }
     });
     egui::Grid::new("summary grid").num_columns(2).spacing(vec2(14.0, 3.0)).show(ui, |ui| {
-        change(ui, state, Text::Flicker, Metric::Instability);
-        change(ui, state, Text::WarpedInstability, Metric::WarpedInstability);
+        change(ui, state, Text::Flicker, Text::WarpedHint, FLICKER);
+        change(ui, state, Text::Instability, Text::InstabilityHint, Metric::Instability);
         let lag = summary.map(|summary| summary.lag);
         ui.label(t(Text::Lag)).on_hover_text(t(Text::LagHint));
         match lag {
@@ -206,8 +228,8 @@ fn summary(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     }
 }
 
-fn change(ui: &mut Ui, state: &State, text: Text, metric: Metric) {
-    ui.label(t(text));
+fn change(ui: &mut Ui, state: &State, text: Text, hint: Text, metric: Metric) {
+    ui.label(t(text)).on_hover_text(t(hint));
     if let [Some(raw), Some(smoothed)] = state.results.means(metric) {
         let percent = if raw > 0.0 { 100.0 * (raw - smoothed) / raw } else { 0.0 };
         let words = if percent >= -0.5 { Text::Less } else { Text::More };
@@ -235,13 +257,13 @@ fn running_agreement(state: &State) -> Option<f64> {
 
 /// The worst that is left after smoothing; a click goes there.
 fn worst(ui: &mut Ui, summary: &ClassSummary, dark: bool, commands: &mut Vec<Command>) {
-    let Some(smoothed) = &summary.metrics[Metric::Instability].smoothed else { return };
+    let Some(smoothed) = &summary.metrics[FLICKER].smoothed else { return };
     ui.label(t(Text::WorstFrames));
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = 2.0;
         for at in smoothed.worst.iter().take(8) {
             let link = ui.link(RichText::new(format!(" {} ", at.frame)).color(theme::smoothed(dark)));
-            if link.on_hover_text(format!("{}: {:.3}", t(Text::Instability), at.value)).clicked() {
+            if link.on_hover_text(format!("{}: {:.3}", t(Text::Flicker), at.value)).clicked() {
                 commands.push(Command::Go(at.frame.get()));
             }
         }

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use crate::metrics::{ClassSummary, FrameMetrics, Metric};
 
+/// What is called flicker: instability that motion does not explain.
+pub const FLICKER: Metric = Metric::WarpedInstability;
+
 #[derive(Debug, Default)]
 pub struct Results {
     pub classes: Vec<ClassRows>,
@@ -106,7 +109,7 @@ impl Results {
     pub fn peak(&self, frame: usize, forwards: bool) -> Option<usize> {
         let values: Vec<f64> = {
             let mut values = vec![0.0; self.rows().len()];
-            for (at, [raw, _]) in self.values(Metric::Instability) {
+            for (at, [raw, _]) in self.values(FLICKER) {
                 values[at] = raw.unwrap_or(0.0);
             }
             values
@@ -138,7 +141,7 @@ pub mod tests {
     pub fn row(frame: usize, raw: f64, smoothed: f64) -> FrameMetrics {
         let side = |value| {
             let mut side = SideMetrics::default();
-            side[Metric::Instability] = Some(value);
+            side[FLICKER] = Some(value);
             side
         };
         FrameMetrics {
@@ -166,7 +169,7 @@ pub mod tests {
         results.begin(&["person".to_owned()]);
         results.push(vec![row(2, 0.0, 0.0)]);
         assert_eq!(results.peak(0, true), Some(5));
-        assert_eq!(results.values(Metric::Instability).count(), 8);
+        assert_eq!(results.values(FLICKER).count(), 8);
         results.begin(&["car".to_owned()]);
         assert!(results.rows().is_empty());
     }

@@ -156,11 +156,12 @@ pub struct State {
     pub dialog: Option<Dialog>,
     pub toasts: Toasts,
     pub preferences: Preferences,
+    pub store_folder: PathBuf,
     pub next_id: u64,
 }
 
 impl State {
-    pub fn new(preferences: Preferences) -> Self {
+    pub fn new(preferences: Preferences, store_folder: PathBuf) -> Self {
         Self {
             clip: None,
             opening: None,
@@ -180,6 +181,7 @@ impl State {
             dialog: None,
             toasts: Toasts::default(),
             preferences,
+            store_folder,
             next_id: 0,
         }
     }

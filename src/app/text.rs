@@ -176,7 +176,9 @@ texts! {
     Iou: "IoU", "IoU";
     Dice: "Dice", "Dice";
     Instability: "Instability", "Нестабильность";
-    WarpedInstability: "Warped instability", "Нестаб. с движением";
+    WarpedInstability: "Flicker (warped instability)", "Мерцание (с учётом движения)";
+    WarpedHint: "Change from frame to frame that motion does not explain: 1 − IoU with the mask before, moved along the optical flow.", "Изменение от кадра к кадру, не объяснимое движением: 1 − IoU с предыдущей маской, сдвинутой по оптическому потоку.";
+    InstabilityHint: "All change from frame to frame, true motion included: 1 − IoU with the mask before.", "Всё изменение от кадра к кадру, включая настоящее движение: 1 − IoU с предыдущей маской.";
     PlotHint: "Click to go to a frame, drag to pan, scroll to zoom, double-click to see all", "Щелчок — перейти к кадру, перетаскивание — сдвиг, колесо — масштаб, двойной щелчок — всё";
     PlotsEmpty: "Flicker curves appear here while the network runs", "Здесь появятся кривые мерцания, пока работает нейросеть";
     Summary: "Summary", "Итог";

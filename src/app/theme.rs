@@ -46,7 +46,16 @@ pub fn removed() -> Color32 {
 /// Behind pictures: the same in both themes, so that colours are judged alike.
 pub const STAGE: Color32 = Color32::from_rgb(18, 19, 21);
 
+/// The proportional font has no arrows; the monospaced one has.
+fn fonts() -> egui::FontDefinitions {
+    let mut fonts = egui::FontDefinitions::default();
+    let mono = fonts.families.get(&egui::FontFamily::Monospace).cloned().unwrap_or_default();
+    fonts.families.entry(egui::FontFamily::Proportional).or_default().extend(mono);
+    fonts
+}
+
 pub fn install(ctx: &egui::Context) {
+    ctx.set_fonts(fonts());
     for theme in [Theme::Dark, Theme::Light] {
         let dark = theme == Theme::Dark;
         ctx.set_visuals_of(theme, visuals(dark));

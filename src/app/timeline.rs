@@ -7,11 +7,12 @@ use eframe::egui::{
 
 use super::{
     commands::Command,
+    icons::{self, Icon},
+    results::FLICKER,
     state::State,
     text::{Text, fill, t},
     theme,
 };
-use crate::metrics::Metric;
 
 /// The strip's picture, made anew when the numbers change.
 #[derive(Default)]
@@ -37,21 +38,17 @@ fn transport(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         let playing = state.player.playing.is_some();
-        let mut button = |ui: &mut Ui, sign: &str, text: Text, keys: &str, command: Command| {
-            let response = ui
-                .add(egui::Button::new(sign).min_size(vec2(30.0, 24.0)))
-                .on_hover_text(format!("{} ({keys})", t(text)));
-            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, t(text)));
-            if response.clicked() {
+        let mut button = |ui: &mut Ui, icon: Icon, text: Text, keys: &str, command: Command| {
+            if icons::button(ui, icon, t(text), &format!("{} ({keys})", t(text)), true).clicked() {
                 commands.push(command);
             }
         };
-        button(ui, "⏮", Text::FirstFrame, "Home", Command::Go(0));
-        button(ui, "◀", Text::PreviousFrame, "←", Command::Step(-1));
-        let (sign, text) = if playing { ("⏸", Text::Pause) } else { ("▶", Text::Play) };
-        button(ui, sign, text, "Space", Command::PlayPause);
-        button(ui, "▸", Text::NextFrame, "→", Command::Step(1));
-        button(ui, "⏭", Text::LastFrame, "End", Command::Go(usize::MAX));
+        button(ui, Icon::First, Text::FirstFrame, "Home", Command::Go(0));
+        button(ui, Icon::Previous, Text::PreviousFrame, "←", Command::Step(-1));
+        let (icon, text) = if playing { (Icon::Pause, Text::Pause) } else { (Icon::Play, Text::Play) };
+        button(ui, icon, text, "Space", Command::PlayPause);
+        button(ui, Icon::Next, Text::NextFrame, "→", Command::Step(1));
+        button(ui, Icon::Last, Text::LastFrame, "End", Command::Go(usize::MAX));
         ui.add_space(10.0);
         let frames = state.frames();
         ui.monospace(timecode(state));
@@ -189,8 +186,8 @@ fn hover(ui: &Ui, state: &State, frame: usize, at: egui::Pos2) {
         let number = |value: Option<f64>| {
             value.map_or_else(|| t(Text::Unknown).to_owned(), |value| format!("{value:.3}"))
         };
-        let [raw, smoothed] = [&row.raw, &row.smoothed].map(|side| number(side[Metric::Instability]));
-        text = format!("{text}\n{}: {raw} → {smoothed}", t(Text::Instability));
+        let [raw, smoothed] = [&row.raw, &row.smoothed].map(|side| number(side[FLICKER]));
+        text = format!("{text}\n{}: {raw} → {smoothed}", t(Text::Flicker));
     }
     egui::Tooltip::always_open(ui.ctx().clone(), ui.layer_id(), Id::unique("scrub hint"), at).show(|ui| {
         ui.label(text);
@@ -219,7 +216,7 @@ impl Strip {
 fn heat(state: &State, frames: usize, dark: bool, ground: Color32) -> ColorImage {
     let columns = frames.min(MAX_COLUMNS);
     let mut most = [vec![0.0f32; columns], vec![0.0f32; columns]];
-    for (frame, pair) in state.results.values(Metric::Instability).filter(|(frame, _)| *frame < frames) {
+    for (frame, pair) in state.results.values(FLICKER).filter(|(frame, _)| *frame < frames) {
         let column = frame * columns / frames;
         for (most, value) in most.iter_mut().zip(pair) {
             most[column] = most[column].max(value.unwrap_or(0.0) as f32);

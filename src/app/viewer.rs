@@ -53,7 +53,7 @@ impl Shown {
         }
     }
 
-    fn has_masks(&self) -> bool {
+    pub fn has_masks(&self) -> bool {
         self.layer_count > 0
     }
 
@@ -168,8 +168,9 @@ fn paint_cell(ui: &Ui, state: &State, shown: &Shown, size: Vec2, cell: Rect, sid
         }
     };
     let two = shown.layer_count == 2;
+    let seen = placed.intersect(cell);
     let corner = |right: bool| {
-        if right { cell.right_top() + vec2(-8.0, 8.0) } else { cell.left_top() + vec2(8.0, 8.0) }
+        if right { seen.right_top() + vec2(-8.0, 8.0) } else { seen.left_top() + vec2(8.0, 8.0) }
     };
     let (amber, teal) = (theme::raw(true), theme::smoothed(true));
     match (state.view.mode, two) {
@@ -274,8 +275,9 @@ fn readout(ui: &Ui, state: &State, shown: &Shown, size: Vec2, cells: &[Rect], re
     };
     let name = state.choice.classes.get(class).map_or("", String::as_str);
     let text = format!("{x}, {y}   {name}  {:.2} → {:.2}", value(&raw[class]), value(&smoothed[class]));
-    let stage = cells.last().unwrap_or(&cell);
-    chip(ui, stage.right_bottom() + vec2(-8.0, -8.0), Align2::RIGHT_BOTTOM, &text, Color32::from_gray(230));
+    let last = *cells.last().unwrap_or(&cell);
+    let seen = state.view.placed(size, last).intersect(last);
+    chip(ui, seen.right_bottom() + vec2(-8.0, -8.0), Align2::RIGHT_BOTTOM, &text, Color32::from_gray(230));
 }
 
 fn mode_bar(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {

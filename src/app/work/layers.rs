@@ -24,8 +24,10 @@ pub enum Look {
     Heat,
 }
 
-const FILL_ALPHA: u8 = 105;
+const FILL_ALPHA: u8 = 120;
 const DASH_PX: usize = 6;
+/// Wider pictures are shown reduced, as a rule, where a line of one pixel is lost.
+const LARGE_PX: usize = 640;
 
 /// The frame itself.
 pub fn picture(frame: &Frame) -> ColorImage {
@@ -128,7 +130,7 @@ fn paint(image: &mut ColorImage, mask: &Mask, colour: impl Fn(usize, usize) -> O
 /// Set pixels with a neighbour that is not; two pixels wide on large pictures.
 fn outline(mask: &Mask) -> Mask {
     let inner = eroded(mask);
-    let inner = if mask.size().width() > 1000 { eroded(&inner) } else { inner };
+    let inner = if mask.size().width() > LARGE_PX { eroded(&inner) } else { inner };
     mask.and_not(&inner)
 }
 

@@ -67,8 +67,11 @@ impl Session {
 
 /// The clip that is open in the store. All sessions of it share its files, since two writers
 /// of one file would spoil it.
-#[derive(Clone, Default)]
-pub struct Clips(Arc<Mutex<Option<OpenClip>>>);
+#[derive(Clone)]
+pub struct Clips {
+    root: PathBuf,
+    open: Arc<Mutex<Option<OpenClip>>>,
+}
 
 struct OpenClip {
     fingerprint: String,
@@ -78,8 +81,8 @@ struct OpenClip {
 }
 
 impl Clips {
-    pub fn store_folder() -> PathBuf {
-        Store::default_root()
+    pub fn in_folder(root: PathBuf) -> Self {
+        Self { root, open: Arc::default() }
     }
 
     fn open(
@@ -89,12 +92,12 @@ impl Clips {
         size: FrameSize,
     ) -> Result<(Tracks, Arc<ClipStore>), PipelineError> {
         let fingerprint = video::fingerprint(video)?;
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let mut clip = match open.take() {
             Some(clip) if clip.fingerprint == fingerprint => clip,
             other => {
                 drop(other);
-                let store = Store::new(Store::default_root(), STORE_LIMIT_BYTES).clip(&fingerprint)?;
+                let store = Store::new(self.root.clone(), STORE_LIMIT_BYTES).clip(&fingerprint)?;
                 OpenClip { fingerprint, store: Arc::new(store), tracks: HashMap::new() }
             }
         };
