@@ -4,7 +4,7 @@ mod args;
 mod doctor;
 mod evaluate;
 mod exit;
-mod info;
+pub mod info;
 mod interrupt;
 mod models;
 mod network;

@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn a_large_picture_is_followed_on_a_small_grid() {
         let picture = size(960, 540);
-        let mut flow = FlowEstimator::new(picture, Quality::Medium).unwrap();
+        let mut flow = FlowEstimator::new(picture, Estimator::Dis(Quality::Medium)).unwrap();
         assert_eq!(flow.grid(), size(480, 270));
         flow.push(&texture(picture, 0.0, 0.0)).unwrap();
         let pair = flow.push(&texture(picture, 6.0, 0.0)).unwrap().unwrap();
@@ -240,8 +240,7 @@ mod tests {
     fn tiny_and_odd_pictures_work() {
         for picture in [size(1, 1), size(17, 3), size(2001, 5)] {
             for estimator in [Estimator::Dis(Quality::Medium), Estimator::Farneback] {
-                let mut flow =
-                    FlowEstimator::with(picture, FlowEstimator::grid_for(picture), estimator).unwrap();
+                let mut flow = FlowEstimator::new(picture, estimator).unwrap();
                 flow.push(&texture(picture, 0.0, 0.0)).unwrap();
                 assert!(flow.push(&texture(picture, 1.0, 0.0)).unwrap().is_some());
             }
@@ -250,7 +249,7 @@ mod tests {
 
     #[test]
     fn another_size_is_an_error() {
-        let mut flow = FlowEstimator::new(size(64, 48), Quality::Fast).unwrap();
+        let mut flow = FlowEstimator::new(size(64, 48), Estimator::Dis(Quality::Fast)).unwrap();
         let error = flow.push(&texture(size(64, 47), 0.0, 0.0)).unwrap_err();
         assert!(error.to_string().contains("64×48"), "{error}");
     }
