@@ -156,7 +156,7 @@ pub fn toasts(ctx: &egui::Context, state: &State, commands: &mut Vec<Command>) {
             egui::Frame::popup(ui.style()).stroke(egui::Stroke::new(1.0, accent)).show(ui, |ui| {
                 ui.set_width(420.0);
                 if toast.is_error {
-                    ui.label(RichText::new(format!("⚠ {}", t(Text::ErrorTitle))).strong().color(accent));
+                    ui.label(RichText::new(t(Text::ErrorTitle)).strong().color(accent));
                 }
                 ui.label(&toast.text);
                 ui.horizontal(|ui| {
