@@ -21,8 +21,7 @@ fn alone() -> MutexGuard<'static, ()> {
 
 fn window(store: &Path) -> Window {
     let store = store.to_owned();
-    let preferences: Preferences =
-        serde_json::from_str(r#"{"language": "English", "theme": "Dark"}"#).unwrap();
+    let preferences: Preferences = serde_json::from_str(r#"{"language": "English", "theme": "Dark"}"#).unwrap();
     Harness::builder()
         .with_size([1280.0, 800.0])
         .build_eframe(move |creation| App::new(&creation.egui_ctx, preferences, store))
@@ -67,9 +66,7 @@ fn pictures(folder: &Path, count: u32) -> PathBuf {
     std::fs::create_dir_all(&folder).unwrap();
     for frame in 0..count {
         let inside = |x: u32, y: u32| (8 + 2 * frame..24 + 2 * frame).contains(&x) && (8..24).contains(&y);
-        let picture = image::RgbImage::from_fn(64, 48, |x, y| {
-            image::Rgb(if inside(x, y) { [220, 60, 60] } else { [40, 80, 40] })
-        });
+        let picture = image::RgbImage::from_fn(64, 48, |x, y| image::Rgb(if inside(x, y) { [220, 60, 60] } else { [40, 80, 40] }));
         picture.save(folder.join(format!("{frame:03}.png"))).unwrap();
     }
     folder
@@ -87,10 +84,10 @@ fn the_empty_window_says_what_to_do_and_a_bad_file_says_why() {
     window.get_by_label("Drop a video here");
     window.get_by_label("Open video…");
     window.get_by_label("Keys").click();
-    window.run_steps(2);
+    window.run_steps(4);
     window.get_by_label("Next, previous flicker peak");
     window.key_press(egui::Key::Escape);
-    window.run_steps(2);
+    window.run_steps(4);
     assert!(window.query_by_label("Next, previous flicker peak").is_none());
 
     let bad = folder.path().join("no video.mp4");
@@ -131,14 +128,14 @@ fn pictures_open_and_every_setting_can_be_undone() {
     let settings = |window: &Window| window.state().state.choice.settings;
     let before = settings(&window);
     window.get_by_label("Back only").click();
-    window.run_steps(2);
+    window.run_steps(4);
     assert_ne!(settings(&window), before);
     window.get_by_label("Follow motion").click();
-    window.run_steps(2);
+    window.run_steps(4);
     let changed = settings(&window);
     for _ in 0..2 {
         window.get_by_label("Undo").click();
-        window.run_steps(2);
+        window.run_steps(4);
     }
     assert_eq!(settings(&window), before);
     window.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::Y);
@@ -148,12 +145,12 @@ fn pictures_open_and_every_setting_can_be_undone() {
     assert_eq!(settings(&window), changed);
 
     window.get_by_label("Settings").click();
-    window.run_steps(2);
+    window.run_steps(4);
     window.get_by_label("Русский").click();
-    window.run_steps(2);
+    window.run_steps(4);
     window.get_by_label("Тёмная");
     window.get_by_label("Закрыть").click();
-    window.run_steps(2);
+    window.run_steps(4);
     window.get_by_label("Стабилизировать");
 }
 
@@ -179,7 +176,7 @@ fn from_a_dropped_clip_to_files() {
     until(&mut window, "a picture", |window| window.state().shows().0);
     window.state_mut().state.player.frame = 15;
     window.key_press(egui::Key::O);
-    window.run_steps(2);
+    window.run_steps(4);
     window.get_by_label("Stabilise").click();
     until(&mut window, "masks", |window| window.state().shows().1);
     until(&mut window, "a summary", |window| window.state().state.results.summary().is_some());
@@ -203,11 +200,10 @@ fn from_a_dropped_clip_to_files() {
 
     let out = folder.path().join("out");
     window.get_by_label("Export").click();
-    window.run_steps(2);
+    window.run_steps(4);
     window.state_mut().state.plan.folder = out.display().to_string();
-    window.state_mut().state.plan.kinds =
-        vec![steadymask::export::ExportKind::Png, steadymask::export::ExportKind::Csv];
-    window.run_steps(2);
+    window.state_mut().state.plan.kinds = vec![steadymask::export::ExportKind::Png, steadymask::export::ExportKind::Csv];
+    window.run_steps(4);
     let buttons: Vec<_> = window.get_all_by_label("Export").collect();
     buttons.last().unwrap().click();
     until(&mut window, "files", |window| toasted(window, "Exported"));
@@ -235,7 +231,7 @@ fn a_run_can_be_cancelled_and_goes_on_from_there() {
     until(&mut window, "masks of what is done", |window| window.state().shows().1);
     window.state_mut().state.player.frame = 4;
     window.key_press(egui::Key::O);
-    window.run_steps(2);
+    window.run_steps(4);
     window.get_by_label("Stabilise").click();
     until(&mut window, "the rest", |window| window.state().state.results.summary().is_some());
     assert_eq!(window.state().state.results.rows().len(), 5);

@@ -11,6 +11,7 @@ mod panel;
 mod plots;
 mod results;
 mod state;
+mod stats;
 mod text;
 mod theme;
 mod timeline;
@@ -21,7 +22,7 @@ mod viewer;
 mod welcome;
 mod work;
 
-use std::{path::PathBuf, sync::mpsc::Receiver};
+use std::{path::PathBuf, sync::mpsc::Receiver, time::Instant};
 
 use anyhow::anyhow;
 use eframe::egui;
@@ -32,11 +33,12 @@ pub use state::{Choice, Preferences, State};
 use viewer::Shown;
 use work::{Clips, Event, Mail, Screen};
 
-/// Opens the window, with this video if there is one, and returns when it is closed.
+/// Opens the window, with this video if there is one, and returns when it is closed. How long
+/// the window took for its work is written to `frame_stats`.
 ///
 /// # Errors
 /// When the system gives no window.
-pub fn open(video: Option<PathBuf>) -> anyhow::Result<()> {
+pub fn open(video: Option<PathBuf>, frame_stats: Option<PathBuf>) -> anyhow::Result<()> {
     let options = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
             .with_app_id("steadymask")
@@ -49,6 +51,7 @@ pub fn open(video: Option<PathBuf>) -> anyhow::Result<()> {
     let create: eframe::AppCreator<'_> = Box::new(|creation| {
         let preferences = creation.storage.and_then(|storage| eframe::get_value(storage, PREFERENCES));
         let mut app = App::new(&creation.egui_ctx, preferences.unwrap_or_default(), Store::default_root());
+        app.stats = stats::Stats::to_file(frame_stats);
         if let Some(video) = video {
             app.run(Command::Open(std::path::absolute(&video).unwrap_or(video)));
         }
@@ -74,7 +77,8 @@ pub struct App {
     curves: plots::Curves,
     /// Goes up to ask for the frame on the screen again.
     attempt: u64,
-    asked: std::time::Instant,
+    asked: Instant,
+    stats: stats::Stats,
 }
 
 impl App {
@@ -97,7 +101,8 @@ impl App {
             strip: timeline::Strip::default(),
             curves: plots::Curves::default(),
             attempt: 0,
-            asked: std::time::Instant::now(),
+            asked: Instant::now(),
+            stats: stats::Stats::default(),
         }
     }
 }
@@ -111,10 +116,13 @@ impl App {
 
 impl eframe::App for App {
     fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
+        let since = Instant::now();
         self.update(ctx);
+        self.stats.logic(since.elapsed());
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
+        let since = Instant::now();
         let mut commands = Vec::new();
         bars::top(ui, &self.state, &mut commands);
         bars::status(ui, &self.state, &mut commands);
@@ -134,6 +142,7 @@ impl eframe::App for App {
         }
         // What was just changed is asked for at once, not a frame later.
         self.want();
+        self.stats.ui(since.elapsed());
     }
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
@@ -143,5 +152,6 @@ impl eframe::App for App {
     fn on_exit(&mut self, _: Option<&eframe::glow::Context>) {
         self.stop_all();
         self.wait_for_export();
+        self.stats.write();
     }
 }

@@ -159,9 +159,9 @@ fn plot(
     response.response.on_hover_cursor(egui::CursorIcon::Crosshair);
 }
 
-/// About four lines, at 1, 2 or 5 times a power of ten.
+/// About five lines, at 1, 2 or 5 times a power of ten.
 fn grid_step(range: f64) -> f64 {
-    let rough = (range / 4.0).max(1e-6);
+    let rough = (range / 5.0).max(1e-6);
     let power = 10f64.powf(rough.log10().floor());
     let times = [1.0, 2.0, 5.0].into_iter().find(|times| times * power >= rough).unwrap_or(10.0);
     times * power
@@ -210,7 +210,7 @@ fn summary(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             Some(Some(lag)) => {
                 let late = lag.frames.abs() > LATE_FRAMES;
                 let text = fill(Text::LagFrames, &[&format!("{:.1}", lag.frames + 0.0)]);
-                let text = if late { format!("⚠ {text}") } else { text };
+                let text = if late { format!("! {text}") } else { text };
                 let colour = if late { ui.visuals().warn_fg_color } else { ui.visuals().text_color() };
                 ui.label(RichText::new(text).color(colour).strong())
             }

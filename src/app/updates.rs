@@ -80,6 +80,7 @@ impl App {
             }
             Event::Painted(painted) => {
                 if state.clip.as_ref().is_some_and(|clip| clip.path == painted.wanted.path) {
+                    self.stats.painted(&painted.wanted);
                     let shown = self.shown.take();
                     self.shown = Some(Shown::update(shown, *painted, &self.ctx));
                 }
@@ -232,13 +233,15 @@ impl App {
         } else {
             look
         };
-        self.screen.want(Wanted {
+        let wanted = Wanted {
             path: clip.path.clone(),
             index: self.state.player.frame,
             look,
             recipe,
             attempt: self.attempt,
-        });
+        };
+        self.stats.wanted(&wanted);
+        self.screen.want(wanted);
     }
 
     /// Unfinished files go before the process does.

@@ -24,6 +24,9 @@ pub struct Cli {
     command: Option<Command>,
     /// A video to open in the window
     video: Option<std::path::PathBuf>,
+    /// Write to this file how long the window took for its work
+    #[arg(long, value_name = "FILE", hide = true)]
+    frame_stats: Option<std::path::PathBuf>,
 }
 
 const EXIT_CODES: &str = "\
@@ -56,7 +59,7 @@ pub fn main() -> ExitCode {
         Some(Command::Info(args)) => info::run(args),
         Some(Command::Models(args)) => models::run(args),
         Some(Command::Doctor(args)) => doctor::run(args),
-        None => open_window(cli.video),
+        None => open_window(cli.video, cli.frame_stats),
     };
     match result {
         Ok(()) => ExitCode::Done,
@@ -65,12 +68,12 @@ pub fn main() -> ExitCode {
 }
 
 #[cfg(feature = "gui")]
-fn open_window(video: Option<std::path::PathBuf>) -> anyhow::Result<()> {
-    crate::app::open(video)
+fn open_window(video: Option<std::path::PathBuf>, frame_stats: Option<std::path::PathBuf>) -> anyhow::Result<()> {
+    crate::app::open(video, frame_stats)
 }
 
 #[cfg(not(feature = "gui"))]
-fn open_window(_: Option<std::path::PathBuf>) -> anyhow::Result<()> {
+fn open_window(_: Option<std::path::PathBuf>, _: Option<std::path::PathBuf>) -> anyhow::Result<()> {
     use clap::CommandFactory;
     Cli::command().print_help()?;
     anyhow::bail!("this build has no window; use one of the commands above")
