@@ -64,7 +64,7 @@ impl SmoothingArgs {
     pub fn settings(&self) -> Result<Settings, WrongUse> {
         let base = match self.preset {
             Recipe::Default => Settings::default(),
-            Recipe::Seed => Settings::seed_recipe(Settings::default().method),
+            Recipe::Seed => Settings::seed_recipe(Method::MovingAverage),
         };
         let settings = Settings {
             method: self.method.unwrap_or(base.method),

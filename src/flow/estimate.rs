@@ -229,7 +229,7 @@ mod tests {
     fn a_large_picture_is_followed_on_a_small_grid() {
         let picture = size(960, 540);
         let mut flow = FlowEstimator::new(picture, Estimator::Dis(Quality::Medium)).unwrap();
-        assert_eq!(flow.grid(), size(480, 270));
+        assert_eq!(flow.grid(), size(640, 360));
         flow.push(&texture(picture, 0.0, 0.0)).unwrap();
         let pair = flow.push(&texture(picture, 6.0, 0.0)).unwrap().unwrap();
         let [dx, _] = pair.forward().field().vector(240, 135);

@@ -96,9 +96,9 @@ fn candidates(base: Settings) -> Vec<Settings> {
         let windows = frames.iter().filter_map(|&frames| Window::new(frames).ok());
         windows.map(|window| Settings { method, window, ..base }).collect::<Vec<_>>()
     };
-    let alphas = [0.6, 0.4, 0.3, 0.2].into_iter().filter_map(|alpha| Alpha::new(alpha).ok());
-    let mut all = windows(Method::MovingAverage, &[3, 5, 7, 9, 13]);
-    all.extend(windows(Method::Median, &[3, 5, 7]));
+    let alphas = [0.4, 0.25, 0.15, 0.1, 0.07].into_iter().filter_map(|alpha| Alpha::new(alpha).ok());
+    let mut all = windows(Method::MovingAverage, &[5, 9, 13]);
+    all.extend(windows(Method::Median, &[5, 9]));
     all.extend(alphas.map(|alpha| Settings { method: Method::Exponential, alpha, ..base }));
     all
 }
