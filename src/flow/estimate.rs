@@ -232,8 +232,8 @@ mod tests {
         assert_eq!(flow.grid(), size(640, 360));
         flow.push(&texture(picture, 0.0, 0.0)).unwrap();
         let pair = flow.push(&texture(picture, 6.0, 0.0)).unwrap().unwrap();
-        let [dx, _] = pair.forward().field().vector(240, 135);
-        assert!((dx - 3.0).abs() < 0.3, "{dx}");
+        let [dx, _] = pair.forward().field().vector(320, 180);
+        assert!((dx - 4.0).abs() < 0.3, "{dx}");
     }
 
     #[test]
