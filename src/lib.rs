@@ -1,6 +1,8 @@
 //! Steadymask: measures the flicker of per-frame segmentation masks and takes it out
 //! without making them late. See `ARCHITECTURE.md` for the map.
 
+#[cfg(feature = "gui")]
+pub mod app;
 pub mod cli;
 pub mod export;
 pub mod flow;

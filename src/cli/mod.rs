@@ -66,7 +66,7 @@ pub fn main() -> ExitCode {
 
 #[cfg(feature = "gui")]
 fn open_window(video: Option<std::path::PathBuf>) -> anyhow::Result<()> {
-    todo_app(video)
+    crate::app::open(video)
 }
 
 #[cfg(not(feature = "gui"))]

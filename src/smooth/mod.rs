@@ -17,6 +17,7 @@ mod median;
 mod moving_average;
 mod scenes;
 mod settings;
+mod single;
 mod weighting;
 mod window;
 

@@ -61,7 +61,7 @@ impl Scenes {
     }
 
     /// Hard masks are soft ones that are sure: the filters need not know the difference.
-    fn prepared(&self, masks: Masks) -> Masks {
+    pub(super) fn prepared(&self, masks: Masks) -> Masks {
         match self.settings.input {
             Input::Probabilities => masks,
             Input::Masks if masks.len() == 1 || self.settings.overlap.is_on() => {

@@ -50,6 +50,21 @@ impl<K: Kernel> Windowed<K> {
         Self { kernel, before, after, frames: VecDeque::new(), centre: 0, upscale: None }
     }
 
+    /// The smoothed frame at `centre` of a scene's frames, and nothing else.
+    pub fn one(
+        kernel: K,
+        window: Window,
+        timing: Timing,
+        mut scene: Vec<SmoothFrame>,
+        centre: usize,
+    ) -> Masks {
+        let mut filter = Self::new(kernel, window, timing);
+        let first = centre.saturating_sub(filter.before);
+        filter.frames = scene.drain(first..).collect();
+        filter.centre = centre - first;
+        filter.step()
+    }
+
     /// Smooths the frame in the centre, moves on, and forgets what is out of reach.
     fn step(&mut self) -> Masks {
         let end = (self.centre + self.after + 1).min(self.frames.len());

@@ -1,0 +1,4 @@
+pub fn open(video: Option<std::path::PathBuf>) -> anyhow::Result<()> {
+    let _ = video;
+    Ok(())
+}
