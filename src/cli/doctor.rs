@@ -41,10 +41,9 @@ struct Findings {
 pub fn run(args: DoctorArgs) -> anyhow::Result<()> {
     let findings = examine();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&findings)?);
-    } else {
-        print(&findings);
+        return super::print_json(&findings);
     }
+    print(&findings);
     Ok(())
 }
 

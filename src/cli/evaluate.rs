@@ -120,7 +120,7 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
     let job = Job { args, model, group, range, given };
     let table = interrupt::run_watched(&cancel.clone(), move || job.run(&cancel), || ())?;
     if table.args.json {
-        println!("{}", serde_json::to_string_pretty(&table.lines)?);
+        super::print_json(&table.lines)?;
     } else {
         table.print();
     }
@@ -305,17 +305,15 @@ const PRINTED: [(&str, &str); 10] = [
 
 impl Table {
     fn print(&self) {
-        print!("{:24}", "");
-        PRINTED.iter().for_each(|(_, title)| print!("{title:>9}"));
-        println!();
+        let titles: String = PRINTED.iter().map(|(_, title)| format!("{title:>9}")).collect();
+        println!("{:24}{titles}", "");
         for line in &self.lines {
-            print!("{:24}", line.name);
             let numbers = line.numbers();
-            for (column, _) in PRINTED {
+            let cell = |(column, _)| {
                 let value = numbers.iter().find(|(name, _)| *name == column).and_then(|(_, value)| *value);
-                print!("{:>9}", value.map_or_else(|| "–".into(), |value| format!("{value:.4}")));
-            }
-            println!();
+                format!("{:>9}", value.map_or_else(|| "–".into(), |value| format!("{value:.4}")))
+            };
+            println!("{:24}{}", line.name, PRINTED.map(cell).concat());
         }
         for line in &self.lines {
             if let (Some(why), Some(settings)) = (&line.why, &line.settings) {

@@ -1,5 +1,18 @@
 //! The engine without a window.
 
+/// Like the standard library's, but that nobody listens any more, as after `| head`, is no
+/// failure here and there it is a panic.
+macro_rules! println {
+    ($($text:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($text)*)));
+    }};
+}
+macro_rules! eprintln {
+    ($($text:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{}\n", format_args!($($text)*)));
+    }};
+}
+
 mod args;
 mod doctor;
 mod evaluate;
@@ -10,11 +23,14 @@ mod models;
 mod network;
 mod run;
 
+use std::{io::Write, path::Path};
+
 use clap::{Parser, Subcommand};
+use serde::Serialize;
 
 pub use exit::ExitCode;
 
-use crate::process;
+use crate::{export::ExportError, process};
 
 /// Measures the flicker of per-frame video masks and takes it out without making them late.
 #[derive(Parser)]
@@ -31,7 +47,8 @@ pub struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done · 1 a fault of the program · 2 wrong use · 3 the input can't be read · \
-4 the model can't be used · 5 the output can't be written · 130 cancelled";
+4 the model can't be used · 5 the output can't be written · 130 cancelled\n\n\
+RUST_LOG=steadymask=info tells more on standard error.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -50,6 +67,10 @@ enum Command {
 /// Runs the command of the process's arguments and says how the process shall end.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
     if !matches!(cli.command, Some(Command::Info(_))) {
         process::with_passive_openmp();
     }
@@ -64,6 +85,18 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::Done,
         Err(error) => exit::report(&error),
+    }
+}
+
+/// For whoever reads it with another program.
+fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(value)?;
+    let mut out = std::io::stdout();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(ExportError::on(Path::new("standard output"))(error).into())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `steadymask models`: what networks there are, and installing them.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -58,11 +58,6 @@ pub fn run(args: ModelsArgs) -> Result<()> {
     }
 }
 
-/// To standard output. That nobody reads it any more, as after `| head`, is no failure.
-fn say(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
-}
-
 /// A line of the list.
 #[derive(Serialize)]
 struct Row {
@@ -80,22 +75,21 @@ fn list(library: &Library, json: bool) -> Result<()> {
     let others = library.names().into_iter().filter(|name| catalogue::entry(name).is_none());
     rows.extend(others.filter_map(|name| other_row(library, name)));
     if json {
-        say(&serde_json::to_string_pretty(&rows)?);
-        return Ok(());
+        return super::print_json(&rows);
     }
     for row in &rows {
         let state = row
             .installed
             .as_ref()
             .map_or("not installed".to_owned(), |pt| format!("installed: {}", pt.display()));
-        say(&format!("{}  ({state})", row.name));
-        say(&format!("    {}", row.title));
-        say(&format!("    {:.1} MB, licence {}", row.megabytes, row.licence));
-        say(&format!("    classes: {}", row.classes.join(", ")));
+        println!("{}  ({state})", row.name);
+        println!("    {}", row.title);
+        println!("    {:.1} MB, licence {}", row.megabytes, row.licence);
+        println!("    classes: {}", row.classes.join(", "));
     }
     match library.best() {
-        Some(best) => say(&format!("\nThe best of the installed ones is {best}.")),
-        None => say("\nNone is installed yet. «steadymask models setup» installs all that can be had."),
+        Some(best) => println!("\nThe best of the installed ones is {best}."),
+        None => println!("\nNone is installed yet. «steadymask models setup» installs all that can be had."),
     }
     Ok(())
 }
@@ -138,9 +132,9 @@ fn install_one(library: &Library, name: &str, from: Option<&Path>, force: bool) 
     let installed = install(library, name, from, force, &mut |step| show(&bar, name, step));
     bar.finish_and_clear();
     let installed = installed?;
-    say(&format!("{name}: installed as {}", installed.pt.display()));
+    println!("{name}: installed as {}", installed.pt.display());
     if !installed.is_official {
-        say(&format!("{name}: made from your own weights, which are not the official ones"));
+        println!("{name}: made from your own weights, which are not the official ones");
     }
     Ok(())
 }
@@ -176,17 +170,17 @@ fn set_up(library: &Library, folders: &[PathBuf]) -> Result<()> {
     for entry in catalogue::entries() {
         let name = &entry.name;
         if let Some(pt) = library.path_of(name) {
-            say(&format!("{name}: there already, {}", pt.display()));
+            println!("{name}: there already, {}", pt.display());
             continue;
         }
         let from = folders.iter().find_map(|folder| look_in(entry, folder));
         if let Err(error) = install_one(library, name, from.as_deref(), false) {
-            say(&format!("{name}: not installed: {error}"));
+            println!("{name}: not installed: {error}");
         }
     }
     match library.best() {
         Some(best) => {
-            say(&format!("The best model here is {best}."));
+            println!("The best model here is {best}.");
             Ok(())
         }
         None => anyhow::bail!(

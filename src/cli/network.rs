@@ -76,8 +76,16 @@ impl NetworkArgs {
     }
 
     /// The masks to make.
-    pub fn classes(&self, manifest: &Manifest) -> Result<Vec<ClassGroup>, SegmentError> {
-        self.class.iter().map(|name| ClassGroup::parse(name, manifest)).collect()
+    pub fn classes(&self, manifest: &Manifest) -> anyhow::Result<Vec<ClassGroup>> {
+        let mut groups: Vec<ClassGroup> = Vec::new();
+        for name in &self.class {
+            let group = ClassGroup::parse(name, manifest)?;
+            if groups.contains(&group) {
+                return Err(WrongUse(format!("--class names {} twice; once is enough", group.name())).into());
+            }
+            groups.push(group);
+        }
+        Ok(groups)
     }
 }
 

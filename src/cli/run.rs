@@ -70,7 +70,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<()> {
     bars.clear();
     let finished = finished?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&finished.report)?);
+        super::print_json(&finished.report)?;
     } else if !args.quiet {
         print_summary(&finished);
     }

@@ -100,15 +100,19 @@ impl Stabilisation {
             }
             // The clip is over, or pass 1 stopped here and says why itself.
             let Some(segmented) = segmented else { break };
+            // `None` where pass 1 stopped before it, and `Some(None)` where there is none to have.
             let flow_of = |flow: &Option<FlowTrack>| match flow {
-                Some(flow) if index > self.range.first => Ok(flow.track.wait(index, go_on)?.map(Arc::new)),
-                _ => Ok::<_, PipelineError>(None),
+                Some(flow) if index > self.range.first => {
+                    Ok(flow.track.wait(index, go_on)?.map(|flow| Some(Arc::new(flow))))
+                }
+                _ => Ok::<_, PipelineError>(Some(None)),
             };
-            let smoothing = flow_of(&self.tracks.flow)?;
+            let Some(smoothing) = flow_of(&self.tracks.flow)? else { break };
             let scoring = match &self.tracks.scoring_flow {
-                None => smoothing.clone(),
+                None => Some(smoothing.clone()),
                 scoring => flow_of(scoring)?,
             };
+            let Some(scoring) = scoring else { break };
             let probabilities = probabilities(&segmented.logits, &self.manifest, &self.groups, self.size);
             let bytes =
                 probabilities.len() * self.size.pixels() + smoothing.as_ref().map_or(0, |flow| flow.bytes());
