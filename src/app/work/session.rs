@@ -11,6 +11,7 @@ use std::{
 use super::{Event, JOB_BYTES, Mail, words};
 use crate::{
     frame::FrameSize,
+    process,
     pipeline::{Analysis, CancelToken, Export, FLOW, FrameRange, PipelineError, Preview, Progress, RunProgress, Tracks},
     segment::{
         ClassGroup, Manifest, SegmentError, Segmenter, coverage,
@@ -121,6 +122,7 @@ impl StartSession {
     /// Runs pass 1, beginning with what the store does not have.
     pub fn spawn(self, mail: Mail, clips: Clips) {
         thread::spawn(move || {
+            process::give_way();
             let job = self.job;
             let result = match self.run(&mail, &clips) {
                 Ok(loss) => Ok(Some(loss)),
@@ -179,6 +181,7 @@ impl StartSession {
 /// Writes files behind the window.
 pub fn export(mail: Mail, job: Export, session: Arc<Session>, progress: RunProgress, cancel: CancelToken) {
     thread::spawn(move || {
+        process::give_way();
         let written = job
             .begin()
             .and_then(|begun| begun.run(session.tracks.clone(), || Ok(None), &progress, &cancel));
