@@ -77,6 +77,12 @@ fn all_remains() -> MutexGuard<'static, Vec<Remains>> {
     REMAINS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Lets this thread, and those that it starts, give way to threads that a user waits for.
+pub fn give_way() {
+    // SAFETY: sets a number of the calling thread; where it is refused nothing is lost.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 10) };
+}
+
 /// Ends the process at once, without destructors. Returning from `main` while a thread is
 /// inside torch crashes: the libraries are taken down under it. Files must be flushed and in
 /// place before this is called; what is [`Passing`] is removed, and standard output and error

@@ -49,6 +49,7 @@ pub enum Command {
     Scale(f32),
     Dismiss(String),
     CopyText(String),
+    Quit,
 }
 
 const MAX_RECENT: usize = 6;
@@ -156,6 +157,7 @@ impl App {
             }
             Command::Dismiss(text) => state.toasts.dismiss(&text),
             Command::CopyText(text) => self.ctx.copy_text(text),
+            Command::Quit => self.ctx.send_viewport_cmd(eframe::egui::ViewportCommand::Close),
         }
     }
 

@@ -13,7 +13,8 @@ use crate::export::ExportKind;
 
 pub fn show(ctx: &egui::Context, state: &mut State, commands: &mut Vec<Command>) {
     let Some(dialog) = state.dialog else { return };
-    let modal = Modal::new(Id::unique("dialog")).show(ctx, |ui| {
+    let frame = egui::Frame::window(&ctx.global_style()).inner_margin(20);
+    let modal = Modal::new(Id::unique("dialog")).frame(frame).show(ctx, |ui| {
         ui.set_width(440.0);
         let title = match dialog {
             Dialog::Export => Text::ExportTitle,

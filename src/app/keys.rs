@@ -24,6 +24,7 @@ static BINDINGS: &[Binding] = bindings! {
     Modifiers::COMMAND, Y => Command::Redo;
     Modifiers::COMMAND, Z => Command::Undo;
     Modifiers::COMMAND, O => Command::Browse;
+    Modifiers::COMMAND, Q => Command::Quit;
     Modifiers::COMMAND, E => Command::Show(Dialog::Export);
     Modifiers::COMMAND, Enter => Command::Stabilise;
     Modifiers::SHIFT, ArrowLeft => Command::Step(-10);
@@ -67,7 +68,7 @@ pub const LIST: [(&str, Text); 13] = [
     ("F  0", Text::KeyZoom),
     ("R", Text::KeyRaw),
     ("Ctrl+Z  Ctrl+Y", Text::KeyUndo),
-    ("Ctrl+O  Ctrl+E", Text::KeyFiles),
+    ("Ctrl+O E Q", Text::KeyFiles),
     ("Ctrl+Enter  Esc", Text::KeyRun),
     ("?", Text::KeyHelp),
 ];

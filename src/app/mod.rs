@@ -27,9 +27,9 @@ use std::{path::PathBuf, sync::mpsc::Receiver, time::Instant};
 use anyhow::anyhow;
 use eframe::egui;
 
-use crate::store::Store;
 pub use commands::Command;
 pub use state::{Choice, Preferences, State};
+use crate::{process, store::Store};
 use viewer::Shown;
 use work::{Clips, Event, Mail, Screen};
 
@@ -39,6 +39,11 @@ use work::{Clips, Event, Mail, Screen};
 /// # Errors
 /// When the system gives no window.
 pub fn open(video: Option<PathBuf>, frame_stats: Option<PathBuf>) -> anyhow::Result<()> {
+    // The passes share these threads; the screen has its own, which come first.
+    let shared = rayon::ThreadPoolBuilder::new().start_handler(|_| process::give_way()).build_global();
+    if let Err(error) = shared {
+        tracing::warn!("the passes don't give way to the screen: {error}");
+    }
     let options = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
             .with_app_id("steadymask")

@@ -111,7 +111,8 @@ fn plot(
         .allow_drag([true, false])
         .allow_boxed_zoom(false)
         .include_x(0.0)
-        .include_x(state.frames().saturating_sub(1) as f64)
+        // A little room, so that the last label is whole.
+        .include_x(state.frames() as f64 * 1.03)
         .include_y(0.0)
         .set_margin_fraction(vec2(0.01, 0.06))
         .link_axis(egui::Id::unique("frames"), [true, false])
@@ -246,9 +247,7 @@ fn change(ui: &mut Ui, state: &State, text: Text, hint: Text, metric: Metric) {
 fn running_agreement(state: &State) -> Option<f64> {
     let values: Vec<f64> = state
         .results
-        .rows()
-        .iter()
-        .flatten()
+        .fresh()
         .filter(|row| row.raw[Metric::Area] != Some(0.0) || row.smoothed[Metric::Area] != Some(0.0))
         .filter_map(|row| row.agreement)
         .collect();

@@ -16,10 +16,10 @@ pub struct Results {
     pub class: usize,
     /// Goes up with every change, for what is drawn from here.
     pub revision: u64,
+    /// The last frame that the pass of now has measured; rows after it are of the one before.
+    pub measured: Option<usize>,
     /// Share of the picture of each of the network's classes, where it was seen.
     pub coverage: Vec<f32>,
-    /// Frames that the network has done, for the timeline.
-    pub seen: usize,
 }
 
 /// The rows of one class by frame. A new pass replaces an old one's rows one by one, so that
@@ -50,6 +50,7 @@ impl Results {
             .collect();
         self.class = self.class.min(self.classes.len().saturating_sub(1));
         self.summaries.clear();
+        self.measured = None;
         self.revision += 1;
     }
 
@@ -61,6 +62,7 @@ impl Results {
                 class.rows.resize(at + 1, None);
             }
             class.rows[at] = Some(row);
+            self.measured = self.measured.max(Some(at));
         }
         self.revision += 1;
     }
@@ -91,10 +93,17 @@ impl Results {
         })
     }
 
-    /// Means of the raw and the smoothed side over the rows that are there.
+    /// Rows that the pass of now has measured.
+    pub fn fresh(&self) -> impl Iterator<Item = &FrameMetrics> {
+        let count = self.measured.map_or(0, |last| last + 1);
+        self.rows().iter().take(count).flatten()
+    }
+
+    /// Means of the raw and the smoothed side over what the pass of now has measured.
     pub fn means(&self, metric: Metric) -> Pair {
         let mut sums = [(0.0, 0usize); 2];
-        for (_, pair) in self.values(metric) {
+        let fresh = |&(frame, _): &(usize, Pair)| Some(frame) <= self.measured;
+        for (_, pair) in self.values(metric).filter(fresh) {
             for (sum, value) in sums.iter_mut().zip(pair) {
                 if let Some(value) = value {
                     *sum = (sum.0 + value, sum.1 + 1);
@@ -169,6 +178,7 @@ pub mod tests {
         results.begin(&["person".to_owned()]);
         results.push(vec![row(2, 0.0, 0.0)]);
         assert_eq!(results.peak(0, true), Some(5));
+        assert_eq!(results.fresh().count(), 3);
         assert_eq!(results.values(FLICKER).count(), 8);
         results.begin(&["car".to_owned()]);
         assert!(results.rows().is_empty());

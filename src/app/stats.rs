@@ -67,6 +67,8 @@ impl Stats {
         } else if last.recipe != wanted.recipe {
             Kind::Settings
         } else {
+            // The same picture under another look: who waits, waits for this one now.
+            self.asked = self.asked.take().map(|(_, kind, since)| (wanted.clone(), kind, since));
             return;
         };
         // A wish that is overtaken was never seen; the wait is counted from the first.

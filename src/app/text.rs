@@ -236,7 +236,7 @@ texts! {
     KeyZoom: "Fit, one to one", "Вписать, один к одному";
     KeyRaw: "Hold: raw masks only", "Удерживать: только исходные маски";
     KeyUndo: "Undo, redo", "Отменить, вернуть";
-    KeyFiles: "Open, export", "Открыть, экспорт";
+    KeyFiles: "Open, export, quit", "Открыть, экспорт, выход";
     KeyRun: "Stabilise, cancel", "Стабилизировать, отмена";
     KeyHelp: "This list", "Этот список";
 }

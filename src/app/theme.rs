@@ -111,6 +111,7 @@ fn visuals(dark: bool) -> Visuals {
         visuals.panel_fill = Color32::from_rgb(246, 246, 247);
         visuals.window_fill = Color32::from_rgb(252, 252, 253);
         visuals.extreme_bg_color = Color32::WHITE;
+        visuals.text_edit_bg_color = Some(Color32::from_rgb(236, 237, 240));
         visuals.faint_bg_color = Color32::from_rgb(238, 239, 241);
         visuals.selection.bg_fill = Color32::from_rgb(160, 222, 220);
         visuals.widgets.noninteractive.fg_stroke.color = Color32::from_gray(40);

@@ -10,6 +10,7 @@ use super::{Event, JOB_BYTES, Mail, Pass, Session, words};
 use crate::{
     metrics::MeterSettings,
     pipeline::{CancelToken, PipelineError, Progress, Stabilisation, Stable},
+    process,
     segment::ClassGroup,
     smooth::Settings,
 };
@@ -28,6 +29,7 @@ pub fn measure(
     cancel: CancelToken,
 ) {
     thread::spawn(move || {
+        process::give_way();
         let stabilisation = Stabilisation {
             tracks: session.tracks.clone(),
             range: session.range,
