@@ -101,7 +101,10 @@ fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
 }
 
 #[cfg(feature = "gui")]
-fn open_window(video: Option<std::path::PathBuf>, frame_stats: Option<std::path::PathBuf>) -> anyhow::Result<()> {
+fn open_window(
+    video: Option<std::path::PathBuf>,
+    frame_stats: Option<std::path::PathBuf>,
+) -> anyhow::Result<()> {
     crate::app::open(video, frame_stats)
 }
 

@@ -44,7 +44,8 @@ fn a_full_disk_leaves_nothing_but_a_sentence() {
         return;
     }
     let bench = Workbench::new();
-    let clip = bench.clip("clip.mp4", "320x240", 60, "-vf noise=alls=80:allf=t -c:v libx264 -pix_fmt yuv420p");
+    let clip =
+        bench.clip("clip.mp4", "320x240", 60, "-vf noise=alls=80:allf=t -c:v libx264 -pix_fmt yuv420p");
     bench.mattes("mattes", (320, 240), 60);
     let refused = |outcome: Outcome, words: &[&str]| {
         println!("{}", outcome.err.trim_end());
