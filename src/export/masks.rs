@@ -13,8 +13,8 @@ use crate::{
 };
 
 /// The two sides of a [`MaskPair`], and what they are called in paths.
-const SIDES: [(&str, fn(&MaskPair) -> &Mask); 2] =
-    [("raw", |pair| &pair.raw), ("smoothed", |pair| &pair.smoothed)];
+type Side = (&'static str, fn(&MaskPair) -> &Mask);
+const SIDES: [Side; 2] = [("raw", |pair| &pair.raw), ("smoothed", |pair| &pair.smoothed)];
 
 /// `raw/person/000000.png` and `smoothed/person/000000.png`: 8-bit grey, 0 or 255.
 pub struct PngSequences {

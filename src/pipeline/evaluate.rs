@@ -46,7 +46,7 @@ impl Evaluation {
         let summaries = self.stabilisation(settings, cancel).run(|stable| {
             match stable {
                 Stable::Frame(_) => progress.advance(),
-                Stable::Row(row) => rows.push(row),
+                Stable::Row(row) => rows.push(*row),
             }
             Ok(())
         })?;
@@ -93,7 +93,7 @@ impl Evaluation {
         }
         let summaries = meters.finish(&mut |stable| {
             if let Stable::Row(row) = stable {
-                rows.push(row);
+                rows.push(*row);
             }
             Ok(())
         })?;

@@ -1,6 +1,10 @@
 //! Passes 2 and 3 over tracks that are there or are just being made.
 
-use std::{path::PathBuf, sync::Arc, thread};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+};
 
 use super::{CancelToken, FrameRange, PipelineError, RunProgress, Stabilisation, Stable, Tracks, channel};
 use crate::{
@@ -86,7 +90,7 @@ impl Begun {
             truth: None,
             cancel: cancel.clone(),
         };
-        let pictures = job.exports.iter().any(|kind| kind.needs_picture()).then_some(&job.video);
+        let pictures = job.exports.iter().any(|kind| kind.needs_picture()).then_some(job.video.as_path());
         let written = write(stabilisation, exports, pictures, job.memory_bytes / 2, progress);
         if cancel.is_cancelled() {
             return Err(PipelineError::Cancelled);
@@ -132,14 +136,14 @@ struct Written {
 
 enum Outgoing {
     Frame(ExportFrame),
-    Row(FrameMetrics),
+    Row(Box<FrameMetrics>),
 }
 
 /// Pass 2 and, in a thread of its own, pass 3.
 fn write(
     stabilisation: Stabilisation,
     mut exports: Exports,
-    pictures: Option<&PathBuf>,
+    pictures: Option<&Path>,
     memory_bytes: usize,
     progress: &RunProgress,
 ) -> Result<Written, PipelineError> {
@@ -200,7 +204,7 @@ struct Pictures {
 }
 
 impl Pictures {
-    fn open(path: &PathBuf, first: usize) -> Result<Self, PipelineError> {
+    fn open(path: &Path, first: usize) -> Result<Self, PipelineError> {
         let mut source = video::open(path)?;
         source.seek(FrameIndex::new(first))?;
         Ok(Self { source })

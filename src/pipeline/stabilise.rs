@@ -47,7 +47,7 @@ pub struct StableFrame {
 /// What pass 2 gives, in order. A row comes after its frame.
 pub enum Stable {
     Frame(StableFrame),
-    Row(FrameMetrics),
+    Row(Box<FrameMetrics>),
 }
 
 /// What pass 1 found out about a frame, at the picture's size.
@@ -168,7 +168,7 @@ impl Stabilisation {
         let truth = truth.as_mut().map(|truth| truth.mask(frame.index)).transpose()?;
         let rows = meters.push(&frame, scoring.as_deref(), truth.as_ref());
         take(Stable::Frame(frame))?;
-        rows.into_iter().try_for_each(|row| take(Stable::Row(row)))
+        rows.into_iter().try_for_each(|row| take(Stable::Row(Box::new(row))))
     }
 }
 
@@ -266,7 +266,7 @@ impl Meters {
         let mut summaries = Vec::new();
         for meter in self.classes {
             let (row, summary) = meter.finish();
-            row.into_iter().try_for_each(|row| take(Stable::Row(row)))?;
+            row.into_iter().try_for_each(|row| take(Stable::Row(Box::new(row))))?;
             summaries.push(summary);
         }
         Ok(summaries)

@@ -67,7 +67,9 @@ pub fn layers(
                 paint(&mut image, &pair.smoothed, |_, _| Some(fill(class)));
                 paint(&mut image, &outline(&pair.smoothed), |_, _| Some(teal));
                 // Dashes along both axes: the line differs in shape as well as in colour.
-                paint(&mut image, &outline(&pair.raw), |x, y| ((x + y) / DASH_PX % 2 == 0).then_some(amber));
+                paint(&mut image, &outline(&pair.raw), |x, y| {
+                    ((x + y) / DASH_PX).is_multiple_of(2).then_some(amber)
+                });
             }
             vec![image]
         }

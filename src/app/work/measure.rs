@@ -50,7 +50,7 @@ pub fn measure(
         let result = stabilisation.run(|stable| {
             match stable {
                 Stable::Frame(_) => progress.advance(),
-                Stable::Row(row) => rows.push(row),
+                Stable::Row(row) => rows.push(*row),
             }
             if sent.elapsed() >= BATCH {
                 mail.send(Event::Rows { pass, rows: std::mem::take(&mut rows) });
