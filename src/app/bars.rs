@@ -153,7 +153,7 @@ pub fn toasts(ctx: &egui::Context, state: &State, commands: &mut Vec<Command>) {
         ui.set_max_width(440.0);
         for toast in state.toasts.iter() {
             let accent = if toast.is_error { ui.visuals().error_fg_color } else { theme::smoothed(ui.visuals().dark_mode) };
-            egui::Frame::popup(ui.style()).stroke(egui::Stroke::new(1.0, accent)).show(ui, |ui| {
+            egui::Frame::popup(ui.style()).inner_margin(12).stroke(egui::Stroke::new(1.0, accent)).show(ui, |ui| {
                 ui.set_width(420.0);
                 if toast.is_error {
                     ui.label(RichText::new(t(Text::ErrorTitle)).strong().color(accent));
