@@ -98,6 +98,7 @@ fn visuals(dark: bool) -> Visuals {
     visuals.selection.stroke =
         Stroke::new(1.0, if dark { Color32::WHITE } else { Color32::from_rgb(0, 60, 60) });
     if dark {
+        visuals.error_fg_color = Color32::from_rgb(255, 125, 115);
         visuals.panel_fill = Color32::from_rgb(30, 31, 34);
         visuals.window_fill = Color32::from_rgb(38, 39, 43);
         visuals.extreme_bg_color = Color32::from_rgb(21, 22, 24);
@@ -108,6 +109,8 @@ fn visuals(dark: bool) -> Visuals {
         visuals.widgets.inactive.fg_stroke.color = Color32::from_gray(220);
         visuals.weak_text_color = Some(Color32::from_gray(155));
     } else {
+        visuals.error_fg_color = Color32::from_rgb(180, 30, 20);
+        visuals.warn_fg_color = Color32::from_rgb(160, 80, 0);
         visuals.panel_fill = Color32::from_rgb(246, 246, 247);
         visuals.window_fill = Color32::from_rgb(252, 252, 253);
         visuals.extreme_bg_color = Color32::WHITE;

@@ -62,6 +62,10 @@ fn path_field(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
             .hint_text("/home/…/clip.mp4");
         let response = ui.add(field).labelled_by(label.id);
         let entered = response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+        if entered {
+            // A mistyped path is there to be mended.
+            response.request_focus();
+        }
         let path = state.path_field.trim();
         let open = ui.add_enabled(!path.is_empty(), egui::Button::new(t(Text::OpenPath)));
         if (open.clicked() || entered) && !path.is_empty() {
