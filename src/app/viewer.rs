@@ -252,7 +252,8 @@ fn mode_bar(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
             }
         }
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            if ui.selectable_label(state.view.zoom.is_some(), "1:1").on_hover_text(t(Text::ActualHint)).clicked() {
+            let actual = state.view.zoom.is_some_and(|zoom| (zoom * ui.ctx().pixels_per_point() - 1.0).abs() < 1e-3);
+            if ui.selectable_label(actual, "1:1").on_hover_text(t(Text::ActualHint)).clicked() {
                 commands.push(Command::ActualSize);
             }
             if ui.selectable_label(state.view.zoom.is_none(), t(Text::Fit)).on_hover_text(t(Text::FitHint)).clicked() {
