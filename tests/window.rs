@@ -38,7 +38,7 @@ fn until(window: &mut Window, what: &str, is_so: impl Fn(&Window) -> bool) {
             return;
         }
         let toasts: Vec<&str> = window.state().state.toasts.iter().map(|toast| &*toast.text).collect();
-        assert!(since.elapsed() < Duration::from_secs(240), "waited in vain: {what}; {toasts:?}");
+        assert!(since.elapsed() < Duration::from_secs(120), "waited in vain: {what}; {toasts:?}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -97,6 +97,7 @@ fn the_empty_window_says_what_to_do_and_a_bad_file_says_why() {
     std::fs::write(&bad, b"these are words").unwrap();
     drop_on(&mut window, &bad);
     until(&mut window, "an error", |window| toasted(window, "no video.mp4"));
+    window.run_steps(4);
     window.get_by_label("Dismiss").click();
     until(&mut window, "no error", |window| !toasted(window, "no video.mp4"));
 }
