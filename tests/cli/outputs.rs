@@ -38,7 +38,7 @@ fn exactly_the_files_of_the_layout_and_a_mask_for_every_frame() {
     let report: serde_json::Value =
         serde_json::from_slice(&fs::read(out.join("metrics.json")).unwrap()).unwrap();
     assert_eq!((&report["frames"], &report["summaries"][0]["class"]), (&20.into(), &"person".into()));
-    assert_eq!(report["settings"]["method"], "moving-average");
+    assert_eq!(report["settings"]["method"], "exponential");
     for metric in ["iou", "dice", "instability"] {
         let plot = image::open(out.join(format!("plots/{metric}_person.png"))).unwrap().into_rgb8();
         assert!(plot.pixels().map(|pixel| pixel.0).collect::<BTreeSet<_>>().len() > 2, "{metric} is drawn");
