@@ -45,7 +45,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<ExitCode> 
         return Some(match error {
             PipelineError::Video(error) => of_video(error),
             PipelineError::Segment(_) => ExitCode::Model,
-            PipelineError::Store(_) | PipelineError::DamagedStore { .. } => ExitCode::Output,
+            PipelineError::Store(_) | PipelineError::IncompleteStore { .. } => ExitCode::Output,
             PipelineError::Export(error) => of_export(error),
             PipelineError::NothingInRange { .. } | PipelineError::Settings(_) => ExitCode::WrongUse,
             PipelineError::Cancelled => ExitCode::Cancelled,

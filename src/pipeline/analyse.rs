@@ -179,15 +179,20 @@ impl Analysis {
         let claimed = known.or(source.info().claimed_frames);
         progress.set_total(claimed.map(|frames| range.count(frames)).filter(|&count| count > 0));
 
+        // A stage that fails stops the others.
+        let stop = cancel.child();
         let share_bytes = memory_bytes / (1 + tracks.flows().count());
         let (to_network, pictures) = channel::bounded::<Arc<Frame>>(share_bytes);
-        let network =
-            spawn_network(pictures, load_network, tracks.segmented.clone(), progress.clone(), cancel.clone());
+        let network = {
+            let (segmented, progress, cancel) = (tracks.segmented.clone(), progress.clone(), stop.clone());
+            spawn_stage(&stop, move || run_network(pictures, load_network, &segmented, &progress, &cancel))
+        };
         let (to_flows, flows): (Vec<_>, Vec<_>) = tracks
             .flows()
             .map(|flow| {
                 let (to_flow, pictures) = channel::bounded::<Arc<Frame>>(share_bytes);
-                (to_flow, spawn_flow(pictures, flow.clone(), range, cancel.clone()))
+                let (flow, cancel) = (flow.clone(), stop.clone());
+                (to_flow, spawn_stage(&stop, move || measure_flow(pictures, &flow, range, &cancel)))
             })
             .unzip();
 
@@ -196,16 +201,19 @@ impl Analysis {
         let index = if has_flow { range.first.max(first_lacking.saturating_sub(1)) } else { first_lacking };
         progress.skip(index - range.first);
         source.seek(FrameIndex::new(index))?;
-        let decoded = decode(&mut *source, index, range, &tracks, &to_network, &to_flows, &progress, &cancel);
+        let decoded = decode(&mut *source, index, range, &tracks, &to_network, &to_flows, &progress, &stop);
+        if decoded.is_err() {
+            stop.cancel();
+        }
         // Closing the channels lets the other stages end.
         drop((to_network, to_flows));
-        let network = join(network);
-        let flows: Result<Vec<()>, _> = flows.into_iter().map(join).collect();
+        let stages: Vec<_> = std::iter::once(network).chain(flows).map(join).collect();
         if cancel.is_cancelled() {
             return Err(PipelineError::Cancelled);
         }
-        network?;
-        flows?;
+        // Of the stages, only the one that failed says why.
+        let says_why = |stage: &Result<(), PipelineError>| !matches!(stage, Err(PipelineError::Cancelled));
+        stages.into_iter().filter(says_why).collect::<Result<(), _>>()?;
         let loss = source.loss();
         if let End::OfClip(frames) = decoded? {
             tracks.segmented.set_length(frames, loss.as_deref())?;
@@ -263,57 +271,62 @@ fn decode(
     Ok(End::OfRange)
 }
 
-fn spawn_network(
-    pictures: channel::Receiver<Arc<Frame>>,
-    load_network: LoadNetwork,
-    segmented: Arc<Track<Segmented>>,
-    progress: Progress,
-    cancel: CancelToken,
+/// Runs a stage in a thread of its own; where it fails, `stop` is cancelled.
+fn spawn_stage(
+    stop: &CancelToken,
+    stage: impl FnOnce() -> Result<(), PipelineError> + Send + 'static,
 ) -> JoinHandle<Result<(), PipelineError>> {
-    thread::spawn(move || {
-        let Some(first) = pictures.recv() else { return Ok(()) };
-        tracing::info!(frame = %first.index(), "the network is needed, so it is loaded");
-        let mut network = load_network()?;
-        for frame in std::iter::once(first).chain(pictures) {
-            if cancel.is_cancelled() {
-                return Err(PipelineError::Cancelled);
-            }
-            for logits in network.segment(&[&frame])? {
-                let value = Segmented { timestamp: frame.timestamp(), logits };
-                segmented.put(frame.index().get(), &value)?;
-            }
-            progress.advance();
-        }
-        Ok(())
-    })
+    let stop = stop.clone();
+    thread::spawn(move || stage().inspect_err(|_| stop.cancel()))
 }
 
-fn spawn_flow(
+fn run_network(
     pictures: channel::Receiver<Arc<Frame>>,
-    FlowTrack { estimator, track }: FlowTrack,
-    range: FrameRange,
-    cancel: CancelToken,
-) -> JoinHandle<Result<(), PipelineError>> {
-    thread::spawn(move || {
-        let Some(first) = pictures.recv() else { return Ok(()) };
-        let mut flow = FlowEstimator::new(first.size(), estimator)?;
-        let mut previous: Option<usize> = None;
-        for frame in std::iter::once(first).chain(pictures) {
-            if cancel.is_cancelled() {
-                return Err(PipelineError::Cancelled);
-            }
-            let index = frame.index().get();
-            if previous.is_some_and(|previous| previous + 1 != index) {
-                flow.restart();
-            }
-            let pair = flow.push(&frame)?;
-            if let Some(pair) = pair.filter(|_| index > range.first && !track.contains(index)) {
-                track.put(index, &pair)?;
-            }
-            previous = Some(index);
+    load_network: LoadNetwork,
+    segmented: &Track<Segmented>,
+    progress: &Progress,
+    cancel: &CancelToken,
+) -> Result<(), PipelineError> {
+    let Some(first) = pictures.recv() else { return Ok(()) };
+    tracing::info!(frame = %first.index(), "the network is needed, so it is loaded");
+    let mut network = load_network()?;
+    for frame in std::iter::once(first).chain(pictures) {
+        if cancel.is_cancelled() {
+            return Err(PipelineError::Cancelled);
         }
-        Ok(())
-    })
+        for logits in network.segment(&[&frame])? {
+            let value = Segmented { timestamp: frame.timestamp(), logits };
+            segmented.put(frame.index().get(), &value)?;
+        }
+        progress.advance();
+    }
+    Ok(())
+}
+
+fn measure_flow(
+    pictures: channel::Receiver<Arc<Frame>>,
+    FlowTrack { estimator, track }: &FlowTrack,
+    range: FrameRange,
+    cancel: &CancelToken,
+) -> Result<(), PipelineError> {
+    let Some(first) = pictures.recv() else { return Ok(()) };
+    let mut flow = FlowEstimator::new(first.size(), *estimator)?;
+    let mut previous: Option<usize> = None;
+    for frame in std::iter::once(first).chain(pictures) {
+        if cancel.is_cancelled() {
+            return Err(PipelineError::Cancelled);
+        }
+        let index = frame.index().get();
+        if previous.is_some_and(|previous| previous + 1 != index) {
+            flow.restart();
+        }
+        let pair = flow.push(&frame)?;
+        if let Some(pair) = pair.filter(|_| index > range.first && !track.contains(index)) {
+            track.put(index, &pair)?;
+        }
+        previous = Some(index);
+    }
+    Ok(())
 }
 
 fn join<T>(handle: JoinHandle<Result<T, PipelineError>>) -> Result<T, PipelineError> {

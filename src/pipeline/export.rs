@@ -100,7 +100,7 @@ impl Begun {
         let expected = job.range.count(segmented.length()?.unwrap_or(usize::MAX));
         if written.frames != expected {
             let path = segmented.path().to_owned();
-            return Err(PipelineError::DamagedStore { path, found: written.frames, expected });
+            return Err(PipelineError::IncompleteStore { path, found: written.frames, expected });
         }
         let report = Report {
             program: format!("steadymask {}", env!("CARGO_PKG_VERSION")),

@@ -1,8 +1,11 @@
 //! A whole job: all three passes over one video, side by side.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    thread::{self, JoinHandle},
+};
 
-use super::{Analysis, CancelToken, Export, Finished, FrameRange, PipelineError, Progress, Tracks};
+use super::{Analysed, Analysis, CancelToken, Export, Finished, FrameRange, PipelineError, Progress, Tracks};
 use crate::{
     export::ExportKind,
     flow::{Estimator, Quality},
@@ -77,12 +80,27 @@ impl Run {
             cancel: stop.clone(),
         }
         .spawn();
-        let loss = || {
-            // The tracks ended, so pass 1 has too.
-            let analysed =
-                analysis.join().unwrap_or_else(|_| Err(PipelineError::Internal("pass 1 panicked".into())))?;
-            Ok(analysed.loss)
-        };
-        export.run(tracks, loss, progress, cancel).inspect_err(|_| stop.cancel())
+        // When pass 1 fails, the passes behind it stop rather than use up what is stored.
+        let watched = stop.clone();
+        let mut analysis = Some(thread::spawn(move || {
+            let analysed = join(analysis);
+            if analysed.is_err() {
+                watched.cancel();
+            }
+            analysed
+        }));
+        // When the tracks have ended, so has pass 1.
+        let loss = || analysis.take().map_or(Ok(None), |analysis| Ok(join(analysis)?.loss));
+        match export.run(tracks, loss, progress, &stop) {
+            Err(PipelineError::Cancelled) if !cancel.is_cancelled() => {
+                analysis.take().map_or(Ok(Analysed::default()), join)?;
+                Err(PipelineError::Internal("pass 1 stopped without a reason".into()))
+            }
+            written => written.inspect_err(|_| stop.cancel()),
+        }
     }
+}
+
+fn join(analysis: JoinHandle<Result<Analysed, PipelineError>>) -> Result<Analysed, PipelineError> {
+    analysis.join().unwrap_or_else(|_| Err(PipelineError::Internal("pass 1 panicked".into())))
 }
