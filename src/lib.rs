@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod pipeline;
 pub mod process;
 pub mod segment;
+mod simd;
 pub mod smooth;
 pub mod store;
 pub mod video;

@@ -1,6 +1,8 @@
 //! Masks of one class: soft ones (a probability for each pixel) and hard ones (a bit for
 //! each pixel). Hard masks are packed 64 pixels to a word, so counting is popcounts.
 
+use rayon::prelude::*;
+
 use crate::frame::FrameSize;
 
 /// The probability of one class at each pixel, `u8`: 0 is impossible, 255 is certain.
@@ -49,13 +51,14 @@ impl SoftMask {
         self.set_where(|value| value == level)
     }
 
-    fn set_where(&self, is_set: impl Fn(u8) -> bool + Copy) -> Mask {
-        Mask::from_fn_rows(self.size, |y, row| {
-            let values = &self.values[y * self.size.width()..][..self.size.width()];
-            for (word, chunk) in row.iter_mut().zip(values.chunks(64)) {
-                *word = pack(chunk, is_set);
-            }
-        })
+    fn set_where(&self, is_set: impl Fn(u8) -> bool + Copy + Sync) -> Mask {
+        let mut mask = Mask::empty(self.size);
+        let rows = mask
+            .words
+            .par_chunks_mut(words_per_row(self.size))
+            .zip(self.values.par_chunks(self.size.width()));
+        rows.with_min_len(64).for_each(|(row, values)| pack_row(row, values, is_set));
+        mask
     }
 
     /// Set where the probability is at least `threshold`, in [0, 1].
@@ -97,10 +100,7 @@ impl Mask {
     pub fn from_bytes(size: FrameSize, bytes: &[u8]) -> Self {
         assert_eq!(bytes.len(), size.pixels(), "a mask of {size}");
         Self::from_fn_rows(size, |y, row| {
-            let bytes = &bytes[y * size.width()..][..size.width()];
-            for (word, chunk) in row.iter_mut().zip(bytes.chunks(64)) {
-                *word = pack(chunk, |byte| byte != 0);
-            }
+            pack_row(row, &bytes[y * size.width()..][..size.width()], |byte| byte != 0);
         })
     }
 
@@ -111,6 +111,18 @@ impl Mask {
                 row[x / 64] |= u64::from(is_set(x, y)) << (x % 64);
             }
         })
+    }
+
+    /// From `height × ceil(width / 64)` words, as [`Self::words`] gives them; bits in the
+    /// padding are dropped.
+    ///
+    /// # Panics
+    /// When there are more or fewer words.
+    pub fn from_words(size: FrameSize, mut words: Vec<u64>) -> Self {
+        let stride = words_per_row(size);
+        assert_eq!(words.len(), size.height() * stride, "a mask of {size}");
+        words.chunks_exact_mut(stride).for_each(|row| trim(row, size.width()));
+        Self { size, words }
     }
 
     /// From whole rows of words; `fill` gets each row zeroed and must leave its padding 0.
@@ -197,11 +209,11 @@ impl Mask {
         let mut bytes = vec![0; self.size.pixels()];
         for (y, row) in bytes.chunks_exact_mut(self.size.width()).enumerate() {
             for (chunk, &word) in row.chunks_mut(64).zip(self.row(y)) {
-                for (eight, bits) in chunk.chunks_mut(8).zip(word.to_le_bytes()) {
-                    for (byte, flag) in eight.iter_mut().zip(unpack(bits)) {
-                        *byte = set * flag;
-                    }
+                let mut spread = [0; 64];
+                for (eight, bits) in spread.as_chunks_mut::<8>().0.iter_mut().zip(word.to_le_bytes()) {
+                    *eight = unpack(bits, set);
                 }
+                chunk.copy_from_slice(&spread[..chunk.len()]);
             }
         }
         bytes
@@ -226,23 +238,32 @@ fn trim(row: &mut [u64], width: usize) {
     }
 }
 
+fn pack_row(row: &mut [u64], values: &[u8], is_set: impl Fn(u8) -> bool + Copy) {
+    let (whole, rest) = values.as_chunks::<64>();
+    for (word, values) in row.iter_mut().zip(whole) {
+        *word = pack(values, is_set);
+    }
+    if let (Some(last), false) = (row.last_mut(), rest.is_empty()) {
+        *last = rest.iter().rev().fold(0, |word, &value| word << 1 | u64::from(is_set(value)));
+    }
+}
+
 /// The first value is bit 0. Comparing into bytes and then gathering eight of them with one
 /// multiplication is many times faster than bit by bit.
-fn pack(values: &[u8], is_set: impl Fn(u8) -> bool) -> u64 {
-    let mut flags = [0u8; 64];
-    for (flag, &value) in flags.iter_mut().zip(values) {
-        *flag = u8::from(is_set(value));
-    }
+#[inline(always)]
+fn pack(values: &[u8; 64], is_set: impl Fn(u8) -> bool) -> u64 {
+    let flags = values.map(|value| u8::from(is_set(value)));
     let (eights, _) = flags.as_chunks::<8>();
     eights.iter().rev().fold(0, |word, &eight| {
         word << 8 | u64::from_le_bytes(eight).wrapping_mul(0x0102_0408_1020_4080) >> 56
     })
 }
 
-/// The inverse: eight bytes, 1 where the bit is set.
-fn unpack(bits: u8) -> [u8; 8] {
-    let lanes = u64::from(bits) * 0x0101_0101_0101_0101 & 0x8040_2010_0804_0201;
-    ((lanes + 0x7f7f_7f7f_7f7f_7f7f) >> 7 & 0x0101_0101_0101_0101).to_le_bytes()
+/// The inverse: eight bytes, `set` where the bit is set.
+fn unpack(bits: u8, set: u8) -> [u8; 8] {
+    let lanes = (u64::from(bits) * 0x0101_0101_0101_0101) & 0x8040_2010_0804_0201;
+    let flags = (lanes + 0x7f7f_7f7f_7f7f_7f7f) >> 7 & 0x0101_0101_0101_0101;
+    (flags * u64::from(set)).to_le_bytes()
 }
 
 #[cfg(test)]

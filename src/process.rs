@@ -1,6 +1,11 @@
 //! What a process that runs torch must mind at its start and at its end.
 
-use std::io::Write as _;
+use std::{
+    fs,
+    io::Write as _,
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 /// Keeps idle OpenMP threads from spinning, by starting the program once more with
 /// `OMP_WAIT_POLICY=passive` where the user has not chosen otherwise.
@@ -19,9 +24,57 @@ pub fn with_passive_openmp() {
     let Ok(program) = std::env::current_exe() else { return };
     let mut arguments = std::env::args_os();
     let name = arguments.next().unwrap_or_else(|| program.clone().into_os_string());
-    let error =
-        std::process::Command::new(&program).arg0(name).args(arguments).env("OMP_WAIT_POLICY", "passive").exec();
+    let error = std::process::Command::new(&program)
+        .arg0(name)
+        .args(arguments)
+        .env("OMP_WAIT_POLICY", "passive")
+        .exec();
     tracing::warn!("could not start again with OMP_WAIT_POLICY=passive: {error}");
+}
+
+/// A folder of unfinished files, removed when this is dropped, and by [`exit_now`], which
+/// drops nothing.
+pub struct Passing(Remains);
+
+#[derive(Clone, PartialEq)]
+struct Remains {
+    folder: PathBuf,
+    /// Innermost first.
+    parents: Vec<PathBuf>,
+}
+
+static REMAINS: Mutex<Vec<Remains>> = Mutex::new(Vec::new());
+
+impl Passing {
+    /// Of `parents`, innermost first, those go too that are empty then.
+    pub fn new(folder: PathBuf, parents: Vec<PathBuf>) -> Self {
+        let remains = Remains { folder, parents };
+        all_remains().push(remains.clone());
+        Self(remains)
+    }
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        self.0.remove();
+        all_remains().retain(|remains| *remains != self.0);
+    }
+}
+
+impl Remains {
+    fn remove(&self) {
+        // Under another name first: a thread that is still writing can't add files to it then.
+        let moved = self.folder.with_extension("gone");
+        let folder = if fs::rename(&self.folder, &moved).is_ok() { &moved } else { &self.folder };
+        let _ = fs::remove_dir_all(folder);
+        for parent in &self.parents {
+            let _ = fs::remove_dir(parent);
+        }
+    }
+}
+
+fn all_remains() -> MutexGuard<'static, Vec<Remains>> {
+    REMAINS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Lets this thread, and those that it starts, give way to threads that a user waits for.
@@ -32,8 +85,10 @@ pub fn give_way() {
 
 /// Ends the process at once, without destructors. Returning from `main` while a thread is
 /// inside torch crashes: the libraries are taken down under it. Files must be flushed and in
-/// place before this is called; standard output and error are flushed here.
+/// place before this is called; what is [`Passing`] is removed, and standard output and error
+/// are flushed here.
 pub fn exit_now(code: i32) -> ! {
+    all_remains().iter().for_each(Remains::remove);
     // A closed pipe at the other end is no reason to stay.
     let _ = std::io::stdout().flush();
     let _ = std::io::stderr().flush();

@@ -7,7 +7,8 @@ use steadymask::flow::{Flow, FlowField, FlowPair};
 use steadymask::frame::FrameSize;
 use steadymask::mask::{Mask, SoftMask};
 use steadymask::smooth::{
-    Alpha, Input, Masks, Method, Settings, SmoothError, SmoothFrame, Switch, Threshold, Timing, Window, harden,
+    Alpha, Input, Masks, Method, Settings, SmoothError, SmoothFrame, Switch, Threshold, Timing, Window,
+    harden,
 };
 
 const MEMORY_BYTES: usize = 64 << 20;
@@ -20,16 +21,21 @@ fn size() -> FrameSize {
 type Clip = Vec<(SoftMask, Option<Arc<FlowPair>>)>;
 
 fn smooth(settings: Settings, clip: &Clip) -> Vec<SoftMask> {
-    smooth_classes(settings, clip.iter().map(|(mask, flow)| (vec![mask.clone()].into(), flow.clone())).collect())
-        .iter()
-        .map(|masks| masks[0].clone())
-        .collect()
+    smooth_classes(
+        settings,
+        clip.iter().map(|(mask, flow)| (vec![mask.clone()].into(), flow.clone())).collect(),
+    )
+    .iter()
+    .map(|masks| masks[0].clone())
+    .collect()
 }
 
 fn smooth_classes(settings: Settings, clip: Vec<(Masks, Option<Arc<FlowPair>>)>) -> Vec<Masks> {
     let mut smoother = settings.smoother(MEMORY_BYTES).unwrap();
-    let mut smoothed: Vec<Masks> =
-        clip.into_iter().flat_map(|(masks, flow)| smoother.push(SmoothFrame { masks, flow }).unwrap()).collect();
+    let mut smoothed: Vec<Masks> = clip
+        .into_iter()
+        .flat_map(|(masks, flow)| smoother.push(SmoothFrame { masks, flow }).unwrap())
+        .collect();
     smoothed.extend(smoother.finish());
     smoothed
 }
@@ -374,7 +380,8 @@ fn where_flow_fails_the_raw_probability_stays() {
 
 #[test]
 fn a_flicker_of_one_frame_is_taken_out() {
-    let clip: Clip = (0..15).map(|t| (SoftMask::filled(size(), if t == 7 { 0 } else { 255 }), None)).collect();
+    let clip: Clip =
+        (0..15).map(|t| (SoftMask::filled(size(), if t == 7 { 0 } else { 255 }), None)).collect();
     for &method in Method::ALL {
         let settings = Settings { method, motion: Switch::Off, ..Settings::default() };
         for mask in smooth(settings, &clip) {

@@ -21,7 +21,8 @@ fn alone() -> MutexGuard<'static, ()> {
 
 fn window(store: &Path) -> Window {
     let store = store.to_owned();
-    let preferences: Preferences = serde_json::from_str(r#"{"language": "English", "theme": "Dark"}"#).unwrap();
+    let preferences: Preferences =
+        serde_json::from_str(r#"{"language": "English", "theme": "Dark"}"#).unwrap();
     Harness::builder()
         .with_size([1280.0, 800.0])
         .build_eframe(move |creation| App::new(&creation.egui_ctx, preferences, store))
@@ -66,7 +67,9 @@ fn pictures(folder: &Path, count: u32) -> PathBuf {
     std::fs::create_dir_all(&folder).unwrap();
     for frame in 0..count {
         let inside = |x: u32, y: u32| (8 + 2 * frame..24 + 2 * frame).contains(&x) && (8..24).contains(&y);
-        let picture = image::RgbImage::from_fn(64, 48, |x, y| image::Rgb(if inside(x, y) { [220, 60, 60] } else { [40, 80, 40] }));
+        let picture = image::RgbImage::from_fn(64, 48, |x, y| {
+            image::Rgb(if inside(x, y) { [220, 60, 60] } else { [40, 80, 40] })
+        });
         picture.save(folder.join(format!("{frame:03}.png"))).unwrap();
     }
     folder
@@ -203,7 +206,8 @@ fn from_a_dropped_clip_to_files() {
     window.get_by_label("Export").click();
     window.run_steps(4);
     window.state_mut().state.plan.folder = out.display().to_string();
-    window.state_mut().state.plan.kinds = vec![steadymask::export::ExportKind::Png, steadymask::export::ExportKind::Csv];
+    window.state_mut().state.plan.kinds =
+        vec![steadymask::export::ExportKind::Png, steadymask::export::ExportKind::Csv];
     window.run_steps(4);
     let buttons: Vec<_> = window.get_all_by_label("Export").collect();
     buttons.last().unwrap().click();

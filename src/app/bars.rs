@@ -36,17 +36,26 @@ pub fn top(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
                 let keys = ui.add(egui::Button::new("?").min_size(vec2(30.0, 26.0)));
                 keys.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, t(Text::Keys)));
                 add(keys.on_hover_text(t(Text::KeysHint)), Command::Show(Dialog::Keys));
-                let mut icon = |ui: &mut Ui, icon: Icon, name: Text, hint: Text, enabled: bool, command: Command| {
-                    add(icons::button(ui, icon, t(name), t(hint), enabled), command);
-                };
-                icon(ui, Icon::Settings, Text::Settings, Text::Settings, true, Command::Show(Dialog::Settings));
+                let mut icon =
+                    |ui: &mut Ui, icon: Icon, name: Text, hint: Text, enabled: bool, command: Command| {
+                        add(icons::button(ui, icon, t(name), t(hint), enabled), command);
+                    };
+                icon(
+                    ui,
+                    Icon::Settings,
+                    Text::Settings,
+                    Text::Settings,
+                    true,
+                    Command::Show(Dialog::Settings),
+                );
                 ui.add_space(6.0);
                 icon(ui, Icon::Redo, Text::Redo, Text::RedoHint, state.history.can_redo(), Command::Redo);
                 icon(ui, Icon::Undo, Text::Undo, Text::UndoHint, state.history.can_undo(), Command::Undo);
                 ui.add_space(6.0);
                 let why_not = state.why_not_export();
                 let export = ui.add_enabled(why_not.is_none(), egui::Button::new(t(Text::Export)));
-                let export = export.on_hover_text(t(Text::ExportHint)).on_disabled_hover_text(why_not.map_or("", t));
+                let export =
+                    export.on_hover_text(t(Text::ExportHint)).on_disabled_hover_text(why_not.map_or("", t));
                 add(export, Command::Show(Dialog::Export));
                 let open = ui.button(t(Text::Open)).on_hover_text(t(Text::OpenHint));
                 add(open, Command::Browse);
@@ -111,7 +120,9 @@ fn stage(ui: &mut Ui, text: Text, snapshot: Snapshot) {
     let of = snapshot.total.map_or_else(String::new, |total| format!(" / {total}"));
     ui.label(format!("{}{of}", snapshot.done));
     if let Some(total) = snapshot.total.filter(|&total| total > 0) {
-        let bar = egui::ProgressBar::new(snapshot.done as f32 / total as f32).desired_width(150.0).desired_height(8.0);
+        let bar = egui::ProgressBar::new(snapshot.done as f32 / total as f32)
+            .desired_width(150.0)
+            .desired_height(8.0);
         ui.add(bar.fill(theme::smoothed(ui.visuals().dark_mode)));
     }
     if let Some(rate) = snapshot.frames_per_sec {
@@ -149,28 +160,38 @@ fn memory_bytes() -> Option<usize> {
 }
 
 pub fn toasts(ctx: &egui::Context, state: &State, commands: &mut Vec<Command>) {
-    egui::Area::new(Id::unique("toasts")).anchor(Align2::RIGHT_BOTTOM, vec2(-14.0, -40.0)).order(egui::Order::Foreground).show(ctx, |ui| {
-        ui.set_max_width(440.0);
-        for toast in state.toasts.iter() {
-            let accent = if toast.is_error { ui.visuals().error_fg_color } else { theme::smoothed(ui.visuals().dark_mode) };
-            egui::Frame::popup(ui.style()).inner_margin(12).stroke(egui::Stroke::new(1.0, accent)).show(ui, |ui| {
-                ui.set_width(420.0);
-                if toast.is_error {
-                    ui.label(RichText::new(t(Text::ErrorTitle)).strong().color(accent));
-                }
-                ui.label(&toast.text);
-                ui.horizontal(|ui| {
-                    if toast.is_error && ui.button(t(Text::Copy)).clicked() {
-                        commands.push(Command::CopyText(toast.text.clone()));
-                    }
-                    if ui.button(t(Text::Dismiss)).clicked() {
-                        commands.push(Command::Dismiss(toast.text.clone()));
-                    }
-                });
-            });
-            ui.add_space(4.0);
-        }
-    });
+    egui::Area::new(Id::unique("toasts"))
+        .anchor(Align2::RIGHT_BOTTOM, vec2(-14.0, -40.0))
+        .order(egui::Order::Foreground)
+        .show(ctx, |ui| {
+            ui.set_max_width(440.0);
+            for toast in state.toasts.iter() {
+                let accent = if toast.is_error {
+                    ui.visuals().error_fg_color
+                } else {
+                    theme::smoothed(ui.visuals().dark_mode)
+                };
+                egui::Frame::popup(ui.style()).inner_margin(12).stroke(egui::Stroke::new(1.0, accent)).show(
+                    ui,
+                    |ui| {
+                        ui.set_width(420.0);
+                        if toast.is_error {
+                            ui.label(RichText::new(t(Text::ErrorTitle)).strong().color(accent));
+                        }
+                        ui.label(&toast.text);
+                        ui.horizontal(|ui| {
+                            if toast.is_error && ui.button(t(Text::Copy)).clicked() {
+                                commands.push(Command::CopyText(toast.text.clone()));
+                            }
+                            if ui.button(t(Text::Dismiss)).clicked() {
+                                commands.push(Command::Dismiss(toast.text.clone()));
+                            }
+                        });
+                    },
+                );
+                ui.add_space(4.0);
+            }
+        });
 }
 
 /// While a file is dragged over the window.
@@ -181,6 +202,17 @@ pub fn drop_target(ctx: &egui::Context) {
     let painter = ctx.layer_painter(egui::LayerId::new(egui::Order::Foreground, Id::unique("drop target")));
     let rect = ctx.content_rect();
     painter.rect_filled(rect, 0.0, Color32::from_black_alpha(170));
-    painter.rect_stroke(rect.shrink(12.0), 10.0, egui::Stroke::new(3.0, theme::smoothed(true)), egui::StrokeKind::Inside);
-    painter.text(rect.center(), Align2::CENTER_CENTER, t(Text::DropNow), FontId::proportional(26.0), Color32::WHITE);
+    painter.rect_stroke(
+        rect.shrink(12.0),
+        10.0,
+        egui::Stroke::new(3.0, theme::smoothed(true)),
+        egui::StrokeKind::Inside,
+    );
+    painter.text(
+        rect.center(),
+        Align2::CENTER_CENTER,
+        t(Text::DropNow),
+        FontId::proportional(26.0),
+        Color32::WHITE,
+    );
 }

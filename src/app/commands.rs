@@ -33,7 +33,9 @@ pub enum Command {
     MarkIn,
     MarkOut,
     ClearMarks,
-    Peak { forwards: bool },
+    Peak {
+        forwards: bool,
+    },
     View(Mode),
     Fit,
     ActualSize,

@@ -81,7 +81,8 @@ fn export(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
     ui.checkbox(&mut state.plan.force, t(Text::Replace));
     ui.add_space(10.0);
     ui.horizontal(|ui| {
-        let ready = !state.plan.kinds.is_empty() && !state.plan.folder.trim().is_empty() && state.exporting.is_none();
+        let ready =
+            !state.plan.kinds.is_empty() && !state.plan.folder.trim().is_empty() && state.exporting.is_none();
         let button = egui::Button::new(RichText::new(t(Text::Export)).strong().color(egui::Color32::WHITE))
             .fill(egui::Color32::from_rgb(0, 112, 112));
         if ui.add_enabled(ready, button).clicked() {
@@ -97,7 +98,9 @@ fn settings(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     egui::Grid::new("settings").num_columns(2).spacing(vec2(18.0, 10.0)).show(ui, |ui| {
         ui.label(t(Text::Theme));
         ui.horizontal(|ui| {
-            for (choice, text) in ThemeChoice::ALL.into_iter().zip([Text::ThemeSystem, Text::ThemeDark, Text::ThemeLight]) {
+            for (choice, text) in
+                ThemeChoice::ALL.into_iter().zip([Text::ThemeSystem, Text::ThemeDark, Text::ThemeLight])
+            {
                 if ui.selectable_label(state.preferences.theme == choice, t(text)).clicked() {
                     commands.push(Command::Theme(choice));
                 }

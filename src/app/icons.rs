@@ -1,6 +1,8 @@
 //! Signs that are drawn, since fonts differ in what they have.
 
-use eframe::egui::{self, Color32, Pos2, Rect, Response, Sense, Shape, Stroke, StrokeKind, Ui, Vec2, pos2, vec2};
+use eframe::egui::{
+    self, Color32, Pos2, Rect, Response, Sense, Shape, Stroke, StrokeKind, Ui, Vec2, pos2, vec2,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Icon {
@@ -21,12 +23,18 @@ pub fn button(ui: &mut Ui, icon: Icon, name: &str, hint: &str, enabled: bool) ->
     let (rect, response) = ui.allocate_exact_size(vec2(30.0, 26.0), sense);
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, enabled, name));
     let visuals = if enabled { *ui.style().interact(&response) } else { ui.visuals().widgets.inactive };
-    let colour = if enabled { visuals.fg_stroke.color } else { ui.visuals().disable(visuals.fg_stroke.color) };
+    let colour =
+        if enabled { visuals.fg_stroke.color } else { ui.visuals().disable(visuals.fg_stroke.color) };
     let fill = if enabled { visuals.weak_bg_fill } else { ui.visuals().disable(visuals.weak_bg_fill) };
     ui.painter().rect(rect, visuals.corner_radius, fill, visuals.bg_stroke, StrokeKind::Inside);
     paint(ui, icon, rect.center(), colour);
     if response.has_focus() {
-        ui.painter().rect_stroke(rect, visuals.corner_radius, ui.visuals().selection.stroke, StrokeKind::Inside);
+        ui.painter().rect_stroke(
+            rect,
+            visuals.corner_radius,
+            ui.visuals().selection.stroke,
+            StrokeKind::Inside,
+        );
     }
     response.on_hover_text(hint)
 }
@@ -47,7 +55,8 @@ fn paint(ui: &Ui, icon: Icon, centre: Pos2, colour: Color32) {
         Icon::Next => vec![wedge(5.0, -1.5, 4.5), post(-4.0, 4.5)],
         Icon::Play => vec![wedge(6.0, -4.5, 6.0)],
         Icon::Pause => {
-            let bar = |x: f32| Shape::rect_filled(Rect::from_center_size(at(x, 0.0), vec2(3.5, 11.0)), 0.0, colour);
+            let bar =
+                |x: f32| Shape::rect_filled(Rect::from_center_size(at(x, 0.0), vec2(3.5, 11.0)), 0.0, colour);
             vec![bar(-3.0), bar(3.0)]
         }
         Icon::Undo => turn(centre, 1.0, stroke),

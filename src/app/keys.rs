@@ -2,12 +2,7 @@
 
 use eframe::egui::{self, Key, Modifiers};
 
-use super::{
-    commands::Command,
-    state::Dialog,
-    text::Text,
-    view::Mode,
-};
+use super::{commands::Command, state::Dialog, text::Text, view::Mode};
 
 struct Binding {
     modifiers: Modifiers,

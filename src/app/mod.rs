@@ -27,9 +27,9 @@ use std::{path::PathBuf, sync::mpsc::Receiver, time::Instant};
 use anyhow::anyhow;
 use eframe::egui;
 
+use crate::{process, store::Store};
 pub use commands::Command;
 pub use state::{Choice, Preferences, State};
-use crate::{process, store::Store};
 use viewer::Shown;
 use work::{Clips, Event, Mail, Screen};
 

@@ -54,14 +54,17 @@ fn model(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
         return;
     }
     let chosen = state.choice.model.clone().unwrap_or_default();
-    let response = egui::ComboBox::from_id_salt("model").width(ui.available_width()).selected_text(&chosen).show_ui(ui, |ui| {
-        for model in models {
-            if ui.selectable_label(model.name == chosen, &model.name).clicked() {
-                let choice = Choice { model: Some(model.name.clone()), ..state.choice.clone() };
-                commands.push(Command::Change("model", choice));
+    let response = egui::ComboBox::from_id_salt("model")
+        .width(ui.available_width())
+        .selected_text(&chosen)
+        .show_ui(ui, |ui| {
+            for model in models {
+                if ui.selectable_label(model.name == chosen, &model.name).clicked() {
+                    let choice = Choice { model: Some(model.name.clone()), ..state.choice.clone() };
+                    commands.push(Command::Change("model", choice));
+                }
             }
-        }
-    });
+        });
     response.response.widget_info(|| {
         let mut info = egui::WidgetInfo::labeled(egui::Role::ComboBox, true, t(Text::Model));
         info.current_text_value = Some(chosen.clone());
@@ -132,17 +135,22 @@ fn smoothing(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
         } else {
             Text::PresetCustom
         };
-        let picked = choose(ui, "preset", Text::Preset, wide, t(name), [
-            (Text::PresetDefault, Settings::default()),
-            (Text::PresetClassic, classic),
-        ]);
+        let picked = choose(
+            ui,
+            "preset",
+            Text::Preset,
+            wide,
+            t(name),
+            [(Text::PresetDefault, Settings::default()), (Text::PresetClassic, classic)],
+        );
         if let Some(preset) = picked {
             (settings, touched) = (preset, Some("preset"));
         }
         ui.end_row();
 
         ui.label(t(Text::Method));
-        let methods = [Method::MovingAverage, Method::Median, Method::Exponential].map(|method| (method_text(method), method));
+        let methods = [Method::MovingAverage, Method::Median, Method::Exponential]
+            .map(|method| (method_text(method), method));
         if let Some(method) = choose(ui, "method", Text::Method, wide, t(method_text(now.method)), methods) {
             (settings.method, touched) = (method, Some("method"));
         }
@@ -173,7 +181,8 @@ fn smoothing(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
             for (timing, text) in [(Timing::Centred, Text::Centred), (Timing::Causal, Text::Causal)] {
-                let response = ui.selectable_label(now.timing == timing, t(text)).on_hover_text(t(Text::TimingHint));
+                let response =
+                    ui.selectable_label(now.timing == timing, t(text)).on_hover_text(t(Text::TimingHint));
                 if response.clicked() {
                     (settings.timing, touched) = (timing, Some("timing"));
                 }
@@ -203,7 +212,10 @@ fn smoothing(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
                 (Text::FillHoles, &mut settings.fill_holes_px, "fill holes"),
             ] {
                 let label = ui.label(t(text));
-                let drag = egui::DragValue::new(value).range(0..=1_000_000).speed(4.0).suffix(format!(" {}", t(Text::Pixels)));
+                let drag = egui::DragValue::new(value)
+                    .range(0..=1_000_000)
+                    .speed(4.0)
+                    .suffix(format!(" {}", t(Text::Pixels)));
                 if ui.add(drag).labelled_by(label.id).changed() {
                     touched = Some(what);
                 }
@@ -240,13 +252,14 @@ fn choose<T: Copy>(
     all: impl IntoIterator<Item = (Text, T)>,
 ) -> Option<T> {
     let mut picked = None;
-    let response = egui::ComboBox::from_id_salt(id).width(width).truncate().selected_text(now).show_ui(ui, |ui| {
-        for (text, value) in all {
-            if ui.selectable_label(t(text) == now, t(text)).clicked() {
-                picked = Some(value);
+    let response =
+        egui::ComboBox::from_id_salt(id).width(width).truncate().selected_text(now).show_ui(ui, |ui| {
+            for (text, value) in all {
+                if ui.selectable_label(t(text) == now, t(text)).clicked() {
+                    picked = Some(value);
+                }
             }
-        }
-    });
+        });
     response.response.widget_info(|| {
         let mut info = egui::WidgetInfo::labeled(egui::Role::ComboBox, true, t(name));
         info.current_text_value = Some(now.to_owned());
@@ -267,10 +280,13 @@ fn go(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let why_not = state.why_not_stabilise();
     let text = RichText::new(t(Text::Stabilise)).size(15.0).strong();
     let button = match why_not {
-        None => egui::Button::new(text.color(egui::Color32::WHITE)).fill(egui::Color32::from_rgb(0, 112, 112)),
+        None => {
+            egui::Button::new(text.color(egui::Color32::WHITE)).fill(egui::Color32::from_rgb(0, 112, 112))
+        }
         Some(_) => egui::Button::new(text),
     };
-    let response = ui.add_enabled(why_not.is_none(), button.min_size(size)).on_hover_text(t(Text::StabiliseHint));
+    let response =
+        ui.add_enabled(why_not.is_none(), button.min_size(size)).on_hover_text(t(Text::StabiliseHint));
     if response.clicked() {
         commands.push(Command::Stabilise);
     }

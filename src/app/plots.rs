@@ -32,38 +32,50 @@ const SUMMARY_WIDTH: f32 = 250.0;
 const LATE_FRAMES: f64 = 0.5;
 
 pub fn show(ui: &mut Ui, state: &State, curves: &mut Curves, commands: &mut Vec<Command>) {
-    egui::Panel::bottom("plots").resizable(true).default_size(178.0).size_range(110.0..=420.0).show(ui, |ui| {
-        curves.follow(state);
-        if state.results.rows().iter().flatten().next().is_none() {
-            ui.centered_and_justified(|ui| ui.label(RichText::new(t(Text::PlotsEmpty)).weak()));
-            return;
-        }
-        let height = ui.available_height();
-        ui.horizontal_top(|ui| {
-            ui.spacing_mut().item_spacing.x = 6.0;
-            let room = ui.available_width() - SUMMARY_WIDTH - 12.0;
-            // As many side by side as can be read.
-            let count = ((room / 190.0) as usize).clamp(1, METRICS.len());
-            let width = room / count as f32 - 6.0;
-            for (at, (metric, text)) in METRICS.into_iter().enumerate().take(count) {
-                ui.allocate_ui(vec2(width, height), |ui| {
-                    ui.vertical(|ui| {
-                        ui.label(RichText::new(t(text)).small().strong()).on_hover_text(t(Text::PlotHint));
-                        plot(ui, state, &curves.lines[at], metric, commands);
-                    });
-                });
+    egui::Panel::bottom("plots").resizable(true).default_size(178.0).size_range(110.0..=420.0).show(
+        ui,
+        |ui| {
+            curves.follow(state);
+            if state.results.rows().iter().flatten().next().is_none() {
+                ui.centered_and_justified(|ui| ui.label(RichText::new(t(Text::PlotsEmpty)).weak()));
+                return;
             }
-            ui.separator();
-            ui.allocate_ui_with_layout(vec2(SUMMARY_WIDTH, height), egui::Layout::top_down(egui::Align::Min), |ui| {
-                egui::ScrollArea::vertical().id_salt("summary").auto_shrink(false).show(ui, |ui| summary(ui, state, commands));
+            let height = ui.available_height();
+            ui.horizontal_top(|ui| {
+                ui.spacing_mut().item_spacing.x = 6.0;
+                let room = ui.available_width() - SUMMARY_WIDTH - 12.0;
+                // As many side by side as can be read.
+                let count = ((room / 190.0) as usize).clamp(1, METRICS.len());
+                let width = room / count as f32 - 6.0;
+                for (at, (metric, text)) in METRICS.into_iter().enumerate().take(count) {
+                    ui.allocate_ui(vec2(width, height), |ui| {
+                        ui.vertical(|ui| {
+                            ui.label(RichText::new(t(text)).small().strong())
+                                .on_hover_text(t(Text::PlotHint));
+                            plot(ui, state, &curves.lines[at], metric, commands);
+                        });
+                    });
+                }
+                ui.separator();
+                ui.allocate_ui_with_layout(
+                    vec2(SUMMARY_WIDTH, height),
+                    egui::Layout::top_down(egui::Align::Min),
+                    |ui| {
+                        egui::ScrollArea::vertical()
+                            .id_salt("summary")
+                            .auto_shrink(false)
+                            .show(ui, |ui| summary(ui, state, commands));
+                    },
+                );
             });
-        });
-    });
+        },
+    );
 }
 
 impl Curves {
     fn follow(&mut self, state: &State) {
-        if self.revision == state.results.revision && self.frames == state.frames() && !self.lines.is_empty() {
+        if self.revision == state.results.revision && self.frames == state.frames() && !self.lines.is_empty()
+        {
             return;
         }
         (self.revision, self.frames) = (state.results.revision, state.frames());
@@ -82,7 +94,13 @@ impl Curves {
     }
 }
 
-fn plot(ui: &mut Ui, state: &State, [raw, smoothed]: &[Vec<PlotPoint>; 2], metric: Metric, commands: &mut Vec<Command>) {
+fn plot(
+    ui: &mut Ui,
+    state: &State,
+    [raw, smoothed]: &[Vec<PlotPoint>; 2],
+    metric: Metric,
+    commands: &mut Vec<Command>,
+) {
     let dark = ui.visuals().dark_mode;
     let line_colour = if dark { Color32::from_white_alpha(150) } else { Color32::from_black_alpha(150) };
     let response = Plot::new(("plot", metric.name()))
@@ -108,7 +126,9 @@ fn plot(ui: &mut Ui, state: &State, [raw, smoothed]: &[Vec<PlotPoint>; 2], metri
             [step, 2.0 * step, 10.0 * step]
         }))
         .y_axis_formatter(|mark: GridMark, _| short(mark.value))
-        .x_axis_formatter(|mark: GridMark, _| if mark.value < 0.0 { String::new() } else { format!("{}", mark.value) })
+        .x_axis_formatter(
+            |mark: GridMark, _| if mark.value < 0.0 { String::new() } else { format!("{}", mark.value) },
+        )
         .label_formatter(|at| {
             let position = match at {
                 egui_plot::HoverPosition::NearDataPoint { position, .. } => position,
@@ -119,10 +139,19 @@ fn plot(ui: &mut Ui, state: &State, [raw, smoothed]: &[Vec<PlotPoint>; 2], metri
         .show(ui, |plot| {
             // Points live as long as the window's frame: no copies.
             plot.line(
-                Line::new(t(Text::Raw), PlotPoints::Borrowed(raw)).color(theme::raw(dark)).width(1.2).style(LineStyle::Dashed { length: 5.0 }),
+                Line::new(t(Text::Raw), PlotPoints::Borrowed(raw))
+                    .color(theme::raw(dark))
+                    .width(1.2)
+                    .style(LineStyle::Dashed { length: 5.0 }),
             );
-            plot.line(Line::new(t(Text::Smoothed), PlotPoints::Borrowed(smoothed)).color(theme::smoothed(dark)).width(1.8));
-            plot.vline(VLine::new("", state.player.frame as f64).color(line_colour).width(1.0).allow_hover(false));
+            plot.line(
+                Line::new(t(Text::Smoothed), PlotPoints::Borrowed(smoothed))
+                    .color(theme::smoothed(dark))
+                    .width(1.8),
+            );
+            plot.vline(
+                VLine::new("", state.player.frame as f64).color(line_colour).width(1.0).allow_hover(false),
+            );
             plot.pointer_coordinate().filter(|_| plot.response().clicked()).map(|at| at.x)
         });
     if let Some(x) = response.inner {
@@ -152,14 +181,18 @@ fn summary(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
         ui.strong(t(Text::Summary));
         if state.results.classes.len() > 1 {
             let names: Vec<&str> = state.results.classes.iter().map(|class| &*class.name).collect();
-            let response = egui::ComboBox::from_id_salt("summary class").selected_text(names[state.results.class]).show_ui(ui, |ui| {
-                for (at, name) in names.iter().enumerate() {
-                    if ui.selectable_label(at == state.results.class, *name).clicked() {
-                        commands.push(Command::ShowClass(at));
+            let response = egui::ComboBox::from_id_salt("summary class")
+                .selected_text(names[state.results.class])
+                .show_ui(ui, |ui| {
+                    for (at, name) in names.iter().enumerate() {
+                        if ui.selectable_label(at == state.results.class, *name).clicked() {
+                            commands.push(Command::ShowClass(at));
+                        }
                     }
-                }
-            });
-            response.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, t(Text::Classes)));
+                });
+            response
+                .response
+                .widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, t(Text::Classes)));
         } else if let Some(class) = state.results.classes.first() {
             ui.label(RichText::new(&*class.name).weak());
         }
@@ -185,7 +218,8 @@ fn summary(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
         };
         ui.end_row();
         ui.label(t(Text::Agreement)).on_hover_text(t(Text::AgreementHint));
-        let agreement = summary.and_then(|summary| summary.agreement.as_ref()).map(|agreement| agreement.mean);
+        let agreement =
+            summary.and_then(|summary| summary.agreement.as_ref()).map(|agreement| agreement.mean);
         let agreement = agreement.or_else(|| running_agreement(state));
         ui.label(agreement.map_or_else(|| t(Text::Unknown).to_owned(), |value| format!("{value:.2}")));
         ui.end_row();

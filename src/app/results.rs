@@ -82,7 +82,7 @@ impl Results {
 
     pub fn summary(&self) -> Option<&ClassSummary> {
         let class = self.classes.get(self.class)?;
-        self.summaries.iter().find(|summary| summary.class == class.name)
+        self.summaries.iter().find(|summary| *summary.class == *class.name)
     }
 
     /// A metric of each frame; where both masks are empty there is nothing to compare.

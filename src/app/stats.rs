@@ -61,7 +61,9 @@ impl Stats {
             return;
         }
         let last = self.last.replace(wanted.clone());
-        let Some(last) = last.filter(|last| last.path == wanted.path && last.recipe.is_some()) else { return };
+        let Some(last) = last.filter(|last| last.path == wanted.path && last.recipe.is_some()) else {
+            return;
+        };
         let kind = if last.index != wanted.index {
             Kind::Scrub
         } else if last.recipe != wanted.recipe {
@@ -109,7 +111,13 @@ fn spread(times: &mut [Duration]) -> Option<Spread> {
         let index = (share * (times.len().checked_sub(1)?) as f64).round() as usize;
         Some(times[index].as_secs_f64() * 1000.0)
     };
-    Some(Spread { count: times.len(), median_ms: at(0.5)?, p95_ms: at(0.95)?, p99_ms: at(0.99)?, max_ms: at(1.0)? })
+    Some(Spread {
+        count: times.len(),
+        median_ms: at(0.5)?,
+        p95_ms: at(0.95)?,
+        p99_ms: at(0.99)?,
+        max_ms: at(1.0)?,
+    })
 }
 
 #[cfg(test)]

@@ -95,7 +95,8 @@ fn visuals(dark: bool) -> Visuals {
     visuals.window_corner_radius = CornerRadius::same(10);
     visuals.menu_corner_radius = CornerRadius::same(7);
     visuals.slider_trailing_fill = true;
-    visuals.selection.stroke = Stroke::new(1.0, if dark { Color32::WHITE } else { Color32::from_rgb(0, 60, 60) });
+    visuals.selection.stroke =
+        Stroke::new(1.0, if dark { Color32::WHITE } else { Color32::from_rgb(0, 60, 60) });
     if dark {
         visuals.error_fg_color = Color32::from_rgb(255, 125, 115);
         visuals.panel_fill = Color32::from_rgb(30, 31, 34);

@@ -1,7 +1,8 @@
 //! Time: the heat strip of flicker, raw above smoothed, the range, and the playhead.
 
 use eframe::egui::{
-    self, Align2, Color32, ColorImage, FontId, Id, Rect, Sense, Stroke, TextureHandle, TextureOptions, Ui, pos2, vec2,
+    self, Align2, Color32, ColorImage, FontId, Id, Rect, Sense, Stroke, TextureHandle, TextureOptions, Ui,
+    pos2, vec2,
 };
 
 use super::{
@@ -62,7 +63,9 @@ fn transport(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
                 commands.push(Command::Peak { forwards: false });
             }
             ui.add_space(8.0);
-            if (state.player.first.is_some() || state.player.last.is_some()) && ui.button(t(Text::ClearRange)).clicked() {
+            if (state.player.first.is_some() || state.player.last.is_some())
+                && ui.button(t(Text::ClearRange)).clicked()
+            {
                 commands.push(Command::ClearMarks);
             }
             if ui.button(t(Text::MarkOut)).on_hover_text(t(Text::MarkOutHint)).clicked() {
@@ -119,7 +122,11 @@ fn scrubber(ui: &mut Ui, state: &State, strip: &mut Strip, commands: &mut Vec<Co
     if let Some(job) = &state.job {
         let done = job.progress.network.snapshot().done.min(frames);
         let start = x_of(job.range.first as f32);
-        painter.hline(start..=x_of((job.range.first + done) as f32), whole.bottom() - 1.5, Stroke::new(2.0, theme::smoothed(dark)));
+        painter.hline(
+            start..=x_of((job.range.first + done) as f32),
+            whole.bottom() - 1.5,
+            Stroke::new(2.0, theme::smoothed(dark)),
+        );
     }
     for row in state.results.rows().iter().flatten().filter(|row| row.cut && row.frame.get() > 0) {
         let x = x_of(row.frame.get() as f32);
@@ -128,15 +135,31 @@ fn scrubber(ui: &mut Ui, state: &State, strip: &mut Strip, commands: &mut Vec<Co
     let range = state.range();
     let shade = Color32::from_black_alpha(if dark { 150 } else { 70 });
     if range.first > 0 {
-        painter.rect_filled(Rect::from_min_max(lane.min, pos2(x_of(range.first as f32), lane.bottom())), 0.0, shade);
+        painter.rect_filled(
+            Rect::from_min_max(lane.min, pos2(x_of(range.first as f32), lane.bottom())),
+            0.0,
+            shade,
+        );
     }
     if range.last < frames - 1 {
-        painter.rect_filled(Rect::from_min_max(pos2(x_of(range.last as f32 + 1.0), lane.top()), lane.max), 0.0, shade);
+        painter.rect_filled(
+            Rect::from_min_max(pos2(x_of(range.last as f32 + 1.0), lane.top()), lane.max),
+            0.0,
+            shade,
+        );
     }
     if state.results.rows().is_empty() {
-        painter.text(lane.center(), Align2::CENTER_CENTER, t(Text::Flicker), FontId::proportional(11.0), weak);
+        painter.text(
+            lane.center(),
+            Align2::CENTER_CENTER,
+            t(Text::Flicker),
+            FontId::proportional(11.0),
+            weak,
+        );
     } else {
-        for (rect, text, colour) in [(upper, Text::Raw, theme::raw(dark)), (lower, Text::Smoothed, theme::smoothed(dark))] {
+        for (rect, text, colour) in
+            [(upper, Text::Raw, theme::raw(dark)), (lower, Text::Smoothed, theme::smoothed(dark))]
+        {
             let galley = painter.layout_no_wrap(t(text).to_owned(), FontId::proportional(10.0), colour);
             let plate = Rect::from_min_size(rect.min, galley.size() + vec2(8.0, 0.0)).intersect(rect);
             painter.rect_filled(plate, 2.0, ground.gamma_multiply(0.85));
@@ -160,7 +183,9 @@ fn scrubber(ui: &mut Ui, state: &State, strip: &mut Strip, commands: &mut Vec<Co
 fn hover(ui: &Ui, state: &State, frame: usize, at: egui::Pos2) {
     let mut text = fill(Text::FrameOf, &[&frame, &state.frames().saturating_sub(1)]);
     if let Some(row) = state.results.row(frame) {
-        let number = |value: Option<f64>| value.map_or_else(|| t(Text::Unknown).to_owned(), |value| format!("{value:.3}"));
+        let number = |value: Option<f64>| {
+            value.map_or_else(|| t(Text::Unknown).to_owned(), |value| format!("{value:.3}"))
+        };
         let [raw, smoothed] = [&row.raw, &row.smoothed].map(|side| number(side[FLICKER]));
         text = format!("{text}\n{}: {raw} → {smoothed}", t(Text::Flicker));
     }

@@ -70,7 +70,11 @@ impl View {
         let scaled = size * self.scale(size, cell.size());
         let along = |length: f32, room: f32, centre: f32| {
             // Less than the room is centred; more has no gap at its edges.
-            if length <= room { (room - length) / 2.0 } else { (room / 2.0 - centre * length).clamp(room - length, 0.0) }
+            if length <= room {
+                (room - length) / 2.0
+            } else {
+                (room / 2.0 - centre * length).clamp(room - length, 0.0)
+            }
         };
         let offset = Vec2::new(
             along(scaled.x, cell.width(), self.centre.x),

@@ -1,8 +1,8 @@
 //! The picture: raw beside smoothed, wipe, overlay, difference, matte, probability.
 
 use eframe::egui::{
-    self, Align2, Color32, ColorImage, CornerRadius, CursorIcon, FontId, Id, Pos2, Rect, Sense, Stroke, TextureHandle,
-    TextureOptions, Ui, Vec2, pos2, vec2,
+    self, Align2, Color32, ColorImage, CornerRadius, CursorIcon, FontId, Id, Pos2, Rect, Sense, Stroke,
+    TextureHandle, TextureOptions, Ui, Vec2, pos2, vec2,
 };
 
 use super::{
@@ -75,7 +75,8 @@ pub fn show(ui: &mut Ui, state: &mut State, shown: Option<&Shown>, commands: &mu
     let frame = egui::Frame::NONE.fill(theme::STAGE);
     egui::CentralPanel::no_frame().frame(frame).show(ui, |ui| {
         let whole = ui.max_rect();
-        let bar = Rect::from_min_size(whole.left_bottom() - vec2(0.0, BAR_HEIGHT), vec2(whole.width(), BAR_HEIGHT));
+        let bar =
+            Rect::from_min_size(whole.left_bottom() - vec2(0.0, BAR_HEIGHT), vec2(whole.width(), BAR_HEIGHT));
         let stage = Rect::from_min_max(whole.min, pos2(whole.max.x, bar.min.y)).shrink(1.0);
         let Some((shown, size)) = shown.and_then(|shown| Some((shown, shown.size()?))) else {
             ui.put(Rect::from_center_size(stage.center(), vec2(40.0, 40.0)), egui::Spinner::new().size(28.0));
@@ -92,7 +93,13 @@ pub fn show(ui: &mut Ui, state: &mut State, shown: Option<&Shown>, commands: &mu
         }
         if !shown.has_masks() {
             let text = if state.is_running() { Text::MasksPending } else { Text::MasksNone };
-            chip(ui, cells[0].center_bottom() + vec2(0.0, -26.0), Align2::CENTER_BOTTOM, t(text), Color32::from_gray(225));
+            chip(
+                ui,
+                cells[0].center_bottom() + vec2(0.0, -26.0),
+                Align2::CENTER_BOTTOM,
+                t(text),
+                Color32::from_gray(225),
+            );
         }
         readout(ui, state, shown, size, &cells, &response);
         let mut bar_ui = ui.new_child(egui::UiBuilder::new().max_rect(bar.shrink2(vec2(8.0, 3.0))));
@@ -116,7 +123,11 @@ fn cells(stage: Rect, split: bool) -> Vec<Rect> {
 fn interact(ui: &mut Ui, state: &mut State, stage: Rect, cells: &[Rect], size: Vec2) -> egui::Response {
     let response = ui.interact(stage, Id::unique("stage"), Sense::click_and_drag());
     response.widget_info(|| {
-        egui::WidgetInfo::labeled(egui::Role::Image, true, format!("{}: {}", t(state.view.mode.text()), state.player.frame))
+        egui::WidgetInfo::labeled(
+            egui::Role::Image,
+            true,
+            format!("{}: {}", t(state.view.mode.text()), state.player.frame),
+        )
     });
     let cell_at = |at: Pos2| *cells.iter().find(|cell| cell.contains(at)).unwrap_or(&cells[0]);
     if let Some(at) = response.hover_pos() {
@@ -146,7 +157,11 @@ fn paint_cell(ui: &Ui, state: &State, shown: &Shown, size: Vec2, cell: Rect, sid
         let tint = if dim { Color32::from_gray(120) } else { Color32::WHITE };
         painter.image(picture.id(), placed, WHOLE, tint);
     }
-    let tint = if opaque { Color32::WHITE } else { Color32::from_white_alpha((state.preferences.opacity * 255.0) as u8) };
+    let tint = if opaque {
+        Color32::WHITE
+    } else {
+        Color32::from_white_alpha((state.preferences.opacity * 255.0) as u8)
+    };
     let layer = |at: usize, painter: &egui::Painter| {
         if let Some(layer) = shown.layers[at].as_ref().filter(|_| at < shown.layer_count) {
             painter.image(layer.id(), placed, WHOLE, tint);
@@ -154,7 +169,9 @@ fn paint_cell(ui: &Ui, state: &State, shown: &Shown, size: Vec2, cell: Rect, sid
     };
     let two = shown.layer_count == 2;
     let seen = placed.intersect(cell);
-    let corner = |right: bool| if right { seen.right_top() + vec2(-8.0, 8.0) } else { seen.left_top() + vec2(8.0, 8.0) };
+    let corner = |right: bool| {
+        if right { seen.right_top() + vec2(-8.0, 8.0) } else { seen.left_top() + vec2(8.0, 8.0) }
+    };
     let (amber, teal) = (theme::raw(true), theme::smoothed(true));
     match (state.view.mode, two) {
         _ if !shown.has_masks() => {}
@@ -177,12 +194,30 @@ fn paint_cell(ui: &Ui, state: &State, shown: &Shown, size: Vec2, cell: Rect, sid
         (Mode::Overlay, false) => {
             layer(0, &painter);
             let width = chip(ui, corner(false), Align2::LEFT_TOP, &format!("┄ {}", t(Text::Raw)), amber);
-            chip(ui, corner(false) + vec2(width + 6.0, 0.0), Align2::LEFT_TOP, &format!("— {}", t(Text::Smoothed)), teal);
+            chip(
+                ui,
+                corner(false) + vec2(width + 6.0, 0.0),
+                Align2::LEFT_TOP,
+                &format!("— {}", t(Text::Smoothed)),
+                teal,
+            );
         }
         (Mode::Difference, false) => {
             layer(0, &painter);
-            let width = chip(ui, corner(false), Align2::LEFT_TOP, &format!("+ {}", t(Text::Added)), Color32::from_rgb(130, 170, 255));
-            chip(ui, corner(false) + vec2(width + 6.0, 0.0), Align2::LEFT_TOP, &format!("− {}", t(Text::Removed)), theme::removed());
+            let width = chip(
+                ui,
+                corner(false),
+                Align2::LEFT_TOP,
+                &format!("+ {}", t(Text::Added)),
+                Color32::from_rgb(130, 170, 255),
+            );
+            chip(
+                ui,
+                corner(false) + vec2(width + 6.0, 0.0),
+                Align2::LEFT_TOP,
+                &format!("− {}", t(Text::Removed)),
+                theme::removed(),
+            );
         }
         // Between two modes the old layers stay for a moment.
         _ => layer(if two { 1 } else { 0 }, &painter),
@@ -202,14 +237,17 @@ fn divider(ui: &mut Ui, state: &mut State, cell: Rect, size: Vec2) {
     let placed = state.view.placed(size, cell);
     let x = (placed.left() + state.view.wipe * placed.width()).clamp(cell.left() + 4.0, cell.right() - 4.0);
     let grip = Rect::from_center_size(pos2(x, cell.center().y), vec2(18.0, cell.height()));
-    let response = ui.interact(grip, Id::unique("wipe"), Sense::click_and_drag()).on_hover_cursor(CursorIcon::ResizeHorizontal);
+    let response = ui
+        .interact(grip, Id::unique("wipe"), Sense::click_and_drag())
+        .on_hover_cursor(CursorIcon::ResizeHorizontal);
     response.widget_info(|| egui::WidgetInfo::slider(true, f64::from(state.view.wipe), t(Text::Divider)));
     if let Some(at) = response.interact_pointer_pos().filter(|_| response.dragged()) {
         state.view.wipe = ((at.x - placed.left()) / placed.width()).clamp(0.0, 1.0);
     }
     if response.has_focus() {
         let by = ui.input(|input| {
-            f32::from(u8::from(input.key_pressed(egui::Key::ArrowUp))) - f32::from(u8::from(input.key_pressed(egui::Key::ArrowDown)))
+            f32::from(u8::from(input.key_pressed(egui::Key::ArrowUp)))
+                - f32::from(u8::from(input.key_pressed(egui::Key::ArrowDown)))
         });
         state.view.wipe = (state.view.wipe + by * 0.02).clamp(0.0, 1.0);
     }
@@ -232,7 +270,9 @@ fn readout(ui: &Ui, state: &State, shown: &Shown, size: Vec2, cells: &[Rect], re
     }
     let (x, y) = (inside.x as usize, inside.y as usize);
     let value = |mask: &crate::mask::SoftMask| f32::from(mask.values()[y * mask.size().width() + x]) / 255.0;
-    let Some(class) = (0..raw.len()).max_by(|&a, &b| f32::total_cmp(&value(&raw[a]), &value(&raw[b]))) else { return };
+    let Some(class) = (0..raw.len()).max_by(|&a, &b| f32::total_cmp(&value(&raw[a]), &value(&raw[b]))) else {
+        return;
+    };
     let name = state.choice.classes.get(class).map_or("", String::as_str);
     let text = format!("{x}, {y}   {name}  {:.2} → {:.2}", value(&raw[class]), value(&smoothed[class]));
     let last = *cells.last().unwrap_or(&cell);
@@ -252,11 +292,16 @@ fn mode_bar(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
             }
         }
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            let actual = state.view.zoom.is_some_and(|zoom| (zoom * ui.ctx().pixels_per_point() - 1.0).abs() < 1e-3);
+            let actual =
+                state.view.zoom.is_some_and(|zoom| (zoom * ui.ctx().pixels_per_point() - 1.0).abs() < 1e-3);
             if ui.selectable_label(actual, "1:1").on_hover_text(t(Text::ActualHint)).clicked() {
                 commands.push(Command::ActualSize);
             }
-            if ui.selectable_label(state.view.zoom.is_none(), t(Text::Fit)).on_hover_text(t(Text::FitHint)).clicked() {
+            if ui
+                .selectable_label(state.view.zoom.is_none(), t(Text::Fit))
+                .on_hover_text(t(Text::FitHint))
+                .clicked()
+            {
                 commands.push(Command::Fit);
             }
             if ui.available_width() > 150.0 {
@@ -264,7 +309,9 @@ fn mode_bar(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
                 ui.spacing_mut().slider_width = 70.0;
                 let slider = egui::Slider::new(&mut state.preferences.opacity, 0.0..=1.0).show_value(false);
                 let response = ui.add(slider).on_hover_text(t(Text::Opacity));
-                response.widget_info(|| egui::WidgetInfo::slider(true, f64::from(state.preferences.opacity), t(Text::Opacity)));
+                response.widget_info(|| {
+                    egui::WidgetInfo::slider(true, f64::from(state.preferences.opacity), t(Text::Opacity))
+                });
                 if ui.available_width() > 130.0 {
                     ui.label(egui::RichText::new(t(Text::Opacity)).small().color(Color32::from_gray(165)));
                 }

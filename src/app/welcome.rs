@@ -15,7 +15,9 @@ pub fn show(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
     egui::CentralPanel::default().show(ui, |ui| {
         let zone = ui.available_rect_before_wrap().shrink(18.0);
         dashed(ui, zone);
-        let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(zone).layout(egui::Layout::top_down(egui::Align::Center)));
+        let mut ui = ui.new_child(
+            egui::UiBuilder::new().max_rect(zone).layout(egui::Layout::top_down(egui::Align::Center)),
+        );
         let ui = &mut ui;
         ui.add_space((zone.height() * 0.5 - 190.0).max(20.0));
         sign(ui);
@@ -55,7 +57,9 @@ pub fn show(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
 fn path_field(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
     ui.allocate_ui_with_layout(vec2(420.0, 28.0), egui::Layout::left_to_right(egui::Align::Center), |ui| {
         let label = ui.label(t(Text::OrPath));
-        let field = egui::TextEdit::singleline(&mut state.path_field).desired_width(260.0).hint_text("/home/…/clip.mp4");
+        let field = egui::TextEdit::singleline(&mut state.path_field)
+            .desired_width(260.0)
+            .hint_text("/home/…/clip.mp4");
         let response = ui.add(field).labelled_by(label.id);
         let entered = response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
         if entered {
@@ -80,7 +84,8 @@ fn expanded(path: &str) -> PathBuf {
 
 fn dashed(ui: &Ui, zone: egui::Rect) {
     let stroke = Stroke::new(1.5, ui.visuals().weak_text_color().gamma_multiply(0.6));
-    let corners = [zone.left_top(), zone.right_top(), zone.right_bottom(), zone.left_bottom(), zone.left_top()];
+    let corners =
+        [zone.left_top(), zone.right_top(), zone.right_bottom(), zone.left_bottom(), zone.left_top()];
     ui.painter().extend(egui::Shape::dashed_line(&corners, stroke, 8.0, 6.0));
 }
 

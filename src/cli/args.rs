@@ -16,7 +16,8 @@ pub struct SmoothingArgs {
     /// Start from this named setting; the options below change it
     #[arg(long, value_enum, default_value_t = Recipe::Default)]
     pub preset: Recipe,
-    /// How to smooth: moving-average, median, exponential
+    /// How to smooth: moving-average, median, exponential; not given, --window means
+    /// moving-average and --alpha exponential
     #[arg(long)]
     pub method: Option<Method>,
     /// Frames that are looked at together: odd, 1 to 31; for moving-average and median
@@ -64,10 +65,15 @@ impl SmoothingArgs {
     pub fn settings(&self) -> Result<Settings, WrongUse> {
         let base = match self.preset {
             Recipe::Default => Settings::default(),
-            Recipe::Seed => Settings::seed_recipe(Settings::default().method),
+            Recipe::Seed => Settings::seed_recipe(Method::MovingAverage),
         };
         let settings = Settings {
-            method: self.method.unwrap_or(base.method),
+            method: self.method.unwrap_or(match (self.window, self.alpha) {
+                // A window says which filter is meant, and is not to be passed over in silence.
+                (Some(_), None) => Method::MovingAverage,
+                (None, Some(_)) => Method::Exponential,
+                _ => base.method,
+            }),
             window: self.window.unwrap_or(base.window),
             alpha: self.alpha.unwrap_or(base.alpha),
             timing: self.timing.unwrap_or(base.timing),
@@ -98,7 +104,10 @@ impl RangeArgs {
     pub fn range(&self) -> Result<FrameRange, WrongUse> {
         let range = FrameRange { first: self.from, last: self.to.unwrap_or(usize::MAX) };
         if range.first > range.last {
-            return Err(WrongUse(format!("--from {} is after --to {}; exchange them", range.first, range.last)));
+            return Err(WrongUse(format!(
+                "--from {} is after --to {}; exchange them",
+                range.first, range.last
+            )));
         }
         Ok(range)
     }

@@ -41,10 +41,9 @@ struct Findings {
 pub fn run(args: DoctorArgs) -> anyhow::Result<()> {
     let findings = examine();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&findings)?);
-    } else {
-        print(&findings);
+        return super::print_json(&findings);
     }
+    print(&findings);
     Ok(())
 }
 
@@ -82,7 +81,11 @@ fn examine() -> Findings {
 }
 
 fn print(findings: &Findings) {
-    println!("steadymask  {}{}", findings.steadymask, if findings.window { "" } else { ", without its window" });
+    println!(
+        "steadymask  {}{}",
+        findings.steadymask,
+        if findings.window { "" } else { ", without its window" }
+    );
     let folder = findings.libtorch_folder.as_deref().unwrap_or("of the system");
     println!("libtorch    {}, {folder}", findings.libtorch);
     println!("OpenCV      {}", findings.opencv);

@@ -1,7 +1,11 @@
 //! How the process ends, so that scripts can tell failures apart.
 
 use crate::{
-    export::ExportError, pipeline::PipelineError, segment::SegmentError, store::StoreError, video::VideoError,
+    export::ExportError,
+    pipeline::PipelineError,
+    segment::{SegmentError, install::InstallError},
+    store::StoreError,
+    video::VideoError,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +45,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<ExitCode> 
         return Some(match error {
             PipelineError::Video(error) => of_video(error),
             PipelineError::Segment(_) => ExitCode::Model,
-            PipelineError::Store(_) => ExitCode::Output,
+            PipelineError::Store(_) | PipelineError::DamagedStore { .. } => ExitCode::Output,
             PipelineError::Export(error) => of_export(error),
             PipelineError::NothingInRange { .. } | PipelineError::Settings(_) => ExitCode::WrongUse,
             PipelineError::Cancelled => ExitCode::Cancelled,
@@ -56,6 +60,13 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<ExitCode> 
     }
     if cause.is::<SegmentError>() {
         return Some(ExitCode::Model);
+    }
+    if let Some(error) = cause.downcast_ref::<InstallError>() {
+        return Some(match error {
+            InstallError::Unknown(_) | InstallError::Already { .. } => ExitCode::WrongUse,
+            InstallError::Write { .. } => ExitCode::Output,
+            _ => ExitCode::Model,
+        });
     }
     if cause.is::<StoreError>() {
         return Some(ExitCode::Output);

@@ -3,7 +3,6 @@
 //! Nothing is written before the end and no file is made, so it may be interrupted anywhere.
 
 use std::fmt;
-use std::io::Write;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -26,13 +25,10 @@ pub struct InfoArgs {
 pub fn run(args: InfoArgs) -> anyhow::Result<()> {
     let mut source = video::open(&args.video)?;
     let report = Report::of(source.as_mut())?;
-    let mut out = std::io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
-    } else {
-        write!(out, "{report}")?;
+        return super::print_json(&report);
     }
-    out.flush()?;
+    println!("{report}");
     Ok(())
 }
 
@@ -113,7 +109,8 @@ impl fmt::Display for Report {
         match self.intervals {
             None => writeln!(f, "  rate       a single frame")?,
             Some(Intervals { is_constant: true, .. }) => {
-                let rate = (self.decoded_frames - 1) as f64 / (self.last_timestamp_secs - self.first_timestamp_secs);
+                let rate =
+                    (self.decoded_frames - 1) as f64 / (self.last_timestamp_secs - self.first_timestamp_secs);
                 writeln!(f, "  rate       constant, {rate:.3} frames/s")?;
             }
             Some(Intervals { min_secs, median_secs, max_secs, .. }) => writeln!(
@@ -130,7 +127,7 @@ impl fmt::Display for Report {
         }
         let pixels = claims.pixel_format.as_deref().map_or(String::new(), |format| format!(", {format}"));
         writeln!(f, "  codec      {}{pixels} in {}", claims.codec, claims.container)?;
-        writeln!(f, "  lost       {}", self.loss.as_deref().unwrap_or("nothing seen"))
+        write!(f, "  lost       {}", self.loss.as_deref().unwrap_or("nothing seen"))
     }
 }
 

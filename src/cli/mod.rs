@@ -1,19 +1,36 @@
 //! The engine without a window.
 
+/// Like the standard library's, but that nobody listens any more, as after `| head`, is no
+/// failure here and there it is a panic.
+macro_rules! println {
+    ($($text:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($text)*)));
+    }};
+}
+macro_rules! eprintln {
+    ($($text:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{}\n", format_args!($($text)*)));
+    }};
+}
+
 mod args;
 mod doctor;
+mod evaluate;
 mod exit;
-mod info;
+pub mod info;
 mod interrupt;
 mod models;
 mod network;
 mod run;
 
+use std::{io::Write, path::Path};
+
 use clap::{Parser, Subcommand};
+use serde::Serialize;
 
 pub use exit::ExitCode;
 
-use crate::process;
+use crate::{export::ExportError, process};
 
 /// Measures the flicker of per-frame video masks and takes it out without making them late.
 #[derive(Parser)]
@@ -30,12 +47,15 @@ pub struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done · 1 a fault of the program · 2 wrong use · 3 the input can't be read · \
-4 the model can't be used · 5 the output can't be written · 130 cancelled";
+4 the model can't be used · 5 the output can't be written · 130 cancelled\n\n\
+RUST_LOG=steadymask=info tells more on standard error.";
 
 #[derive(Subcommand)]
 enum Command {
     /// Make steady masks of a video: run the network, smooth, measure, export
     Run(run::RunArgs),
+    /// Score raw and smoothed masks against ground truth, method by method
+    Evaluate(evaluate::EvaluateArgs),
     /// Print what a video really holds
     Info(info::InfoArgs),
     /// List the networks, or install them
@@ -47,11 +67,16 @@ enum Command {
 /// Runs the command of the process's arguments and says how the process shall end.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
     if !matches!(cli.command, Some(Command::Info(_))) {
         process::with_passive_openmp();
     }
     let result = match cli.command {
         Some(Command::Run(args)) => run::run(args),
+        Some(Command::Evaluate(args)) => evaluate::run(args),
         Some(Command::Info(args)) => info::run(args),
         Some(Command::Models(args)) => models::run(args),
         Some(Command::Doctor(args)) => doctor::run(args),
@@ -63,8 +88,23 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// For whoever reads it with another program.
+fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(value)?;
+    let mut out = std::io::stdout();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(ExportError::on(Path::new("standard output"))(error).into())
+        }
+        _ => Ok(()),
+    }
+}
+
 #[cfg(feature = "gui")]
-fn open_window(video: Option<std::path::PathBuf>, frame_stats: Option<std::path::PathBuf>) -> anyhow::Result<()> {
+fn open_window(
+    video: Option<std::path::PathBuf>,
+    frame_stats: Option<std::path::PathBuf>,
+) -> anyhow::Result<()> {
     crate::app::open(video, frame_stats)
 }
 

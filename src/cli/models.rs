@@ -75,11 +75,13 @@ fn list(library: &Library, json: bool) -> Result<()> {
     let others = library.names().into_iter().filter(|name| catalogue::entry(name).is_none());
     rows.extend(others.filter_map(|name| other_row(library, name)));
     if json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
-        return Ok(());
+        return super::print_json(&rows);
     }
     for row in &rows {
-        let state = row.installed.as_ref().map_or("not installed".to_owned(), |pt| format!("installed: {}", pt.display()));
+        let state = row
+            .installed
+            .as_ref()
+            .map_or("not installed".to_owned(), |pt| format!("installed: {}", pt.display()));
         println!("{}  ({state})", row.name);
         println!("    {}", row.title);
         println!("    {:.1} MB, licence {}", row.megabytes, row.licence);
@@ -141,7 +143,8 @@ fn show(bar: &ProgressBar, name: &str, step: Step) {
     match step {
         Step::Fetching { bytes, of: Some(total) } => {
             if bar.length() != Some(total)
-                && let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes}, {eta} left")
+                && let Ok(style) =
+                    ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes}, {eta} left")
             {
                 bar.set_style(style);
                 bar.set_length(total);
@@ -149,7 +152,9 @@ fn show(bar: &ProgressBar, name: &str, step: Step) {
             }
             bar.set_position(bytes);
         }
-        Step::Fetching { bytes, of: None } => bar.set_message(format!("fetching {name}: {:.1} MB", bytes as f64 / 1e6)),
+        Step::Fetching { bytes, of: None } => {
+            bar.set_message(format!("fetching {name}: {:.1} MB", bytes as f64 / 1e6))
+        }
         Step::Converting | Step::Trying => {
             bar.set_style(ProgressStyle::default_spinner());
             bar.set_message(match step {

@@ -48,7 +48,10 @@ impl NetworkArgs {
                 return Err(WrongUse("--masks has one class; give one --class, its name".into()).into());
             };
             let mattes = Mattes::open(path, class)?;
-            return Ok(Model { manifest: mattes.manifest().clone(), load: Box::new(|| Ok(Box::new(mattes))) });
+            return Ok(Model {
+                manifest: mattes.manifest().clone(),
+                load: Box::new(|| Ok(Box::new(mattes))),
+            });
         }
         let library = Library::new(self.models_dir.as_deref());
         let name = match &self.model {
@@ -73,8 +76,16 @@ impl NetworkArgs {
     }
 
     /// The masks to make.
-    pub fn classes(&self, manifest: &Manifest) -> Result<Vec<ClassGroup>, SegmentError> {
-        self.class.iter().map(|name| ClassGroup::parse(name, manifest)).collect()
+    pub fn classes(&self, manifest: &Manifest) -> anyhow::Result<Vec<ClassGroup>> {
+        let mut groups: Vec<ClassGroup> = Vec::new();
+        for name in &self.class {
+            let group = ClassGroup::parse(name, manifest)?;
+            if groups.contains(&group) {
+                return Err(WrongUse(format!("--class names {} twice; once is enough", group.name())).into());
+            }
+            groups.push(group);
+        }
+        Ok(groups)
     }
 }
 

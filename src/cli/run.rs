@@ -70,7 +70,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<()> {
     bars.clear();
     let finished = finished?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&finished.report)?);
+        super::print_json(&finished.report)?;
     } else if !args.quiet {
         print_summary(&finished);
     }
@@ -94,7 +94,9 @@ fn print_summary(finished: &Finished) {
 /// Calmer never stands without late.
 fn summary_line(summary: &ClassSummary) -> String {
     let percent = |value: Option<f64>| value.map_or_else(|| "–".into(), |value| format!("{value:.0} %"));
-    let mean = |side: &Option<Distribution>| side.as_ref().map_or_else(|| "–".into(), |side| format!("{:.4}", side.mean));
+    let mean = |side: &Option<Distribution>| {
+        side.as_ref().map_or_else(|| "–".into(), |side| format!("{:.4}", side.mean))
+    };
     let instability = &summary.metrics[Metric::Instability];
     let lag = summary.lag.map_or_else(|| "–".into(), |lag| lag.to_string());
     format!(

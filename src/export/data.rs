@@ -1,25 +1,24 @@
 //! Numbers: metrics as CSV and JSON, and their plots.
 
 use std::{
+    fs::File,
     io::{BufWriter, Write},
     path::PathBuf,
 };
 
-use tempfile::NamedTempFile;
-
-use super::{ExportError, ExportTarget, Exporter, Plot, PlotPoint, Report, persist, write_atomically};
+use super::{ExportError, ExportTarget, Exporter, Plot, PlotPoint, Report, staging::Staging};
 use crate::metrics::{FrameMetrics, Metric};
 
 /// `metrics.csv`: a line for each frame and class.
 pub struct MetricsCsv {
     path: PathBuf,
-    file: BufWriter<NamedTempFile>,
+    file: BufWriter<File>,
 }
 
 impl MetricsCsv {
-    pub fn begin(target: &ExportTarget) -> Result<Self, ExportError> {
-        let path = target.file("metrics.csv")?;
-        let file = NamedTempFile::new_in(&target.folder).map_err(ExportError::on(&path))?;
+    pub fn begin(staging: &mut Staging) -> Result<Self, ExportError> {
+        let path = staging.file("metrics.csv")?;
+        let file = File::create(&path).map_err(ExportError::on(&path))?;
         let mut csv = Self { path, file: BufWriter::new(file) };
         csv.line(&FrameMetrics::csv_header())?;
         Ok(csv)
@@ -35,10 +34,8 @@ impl Exporter for MetricsCsv {
         self.line(&row.csv_line())
     }
 
-    fn finish(self: Box<Self>, _: &Report) -> Result<Vec<PathBuf>, ExportError> {
-        let file = self.file.into_inner().map_err(|error| ExportError::on(&self.path)(error.into_error()))?;
-        persist(file, &self.path)?;
-        Ok(vec![self.path])
+    fn finish(mut self: Box<Self>, _: &Report) -> Result<(), ExportError> {
+        self.file.flush().map_err(ExportError::on(&self.path))
     }
 }
 
@@ -48,27 +45,28 @@ pub struct MetricsJson {
 }
 
 impl MetricsJson {
-    pub fn begin(target: &ExportTarget) -> Result<Self, ExportError> {
-        Ok(Self { path: target.file("metrics.json")? })
+    pub fn begin(staging: &mut Staging) -> Result<Self, ExportError> {
+        Ok(Self { path: staging.file("metrics.json")? })
     }
 }
 
 impl Exporter for MetricsJson {
-    fn finish(self: Box<Self>, report: &Report) -> Result<Vec<PathBuf>, ExportError> {
-        write_atomically(&self.path, |file| {
-            serde_json::to_writer_pretty(&mut *file, report)?;
-            writeln!(file)
-        })?;
-        Ok(vec![self.path])
+    fn finish(self: Box<Self>, report: &Report) -> Result<(), ExportError> {
+        let text = serde_json::to_string_pretty(report).map_err(std::io::Error::from);
+        let written = text.and_then(|text| std::fs::write(&self.path, text + "\n"));
+        written.map_err(ExportError::on(&self.path))
     }
 }
 
 /// `plots/iou_person.png` and `.svg`, and so on: each metric of each class over the frames.
 pub struct Plots {
-    folder: PathBuf,
-    /// The curves of each class, in the order of [`PLOTTED`].
-    classes: Vec<(String, [Vec<PlotPoint>; PLOTTED.len()])>,
-    force: bool,
+    classes: Vec<ClassPlots>,
+}
+
+struct ClassPlots {
+    name: String,
+    /// Curves in the order of [`PLOTTED`], each with where its PNG and its SVG go.
+    curves: Vec<(Vec<PlotPoint>, PathBuf, PathBuf)>,
 }
 
 const PLOTTED: [(Metric, &str, &str); 3] = [
@@ -78,52 +76,44 @@ const PLOTTED: [(Metric, &str, &str); 3] = [
 ];
 
 impl Plots {
-    pub fn begin(target: &ExportTarget) -> Result<Self, ExportError> {
-        let folder = target.folder.join("plots");
-        if !target.force && folder.exists() {
-            return Err(ExportError::Exists { path: folder });
+    pub fn begin(target: &ExportTarget, staging: &mut Staging) -> Result<Self, ExportError> {
+        let mut classes = Vec::new();
+        for class in &target.classes {
+            let mut curves = Vec::new();
+            for (metric, ..) in PLOTTED {
+                let name = format!("plots/{}_{}", metric.name(), class.path_name());
+                curves.push((
+                    Vec::new(),
+                    staging.file(format!("{name}.png"))?,
+                    staging.file(format!("{name}.svg"))?,
+                ));
+            }
+            classes.push(ClassPlots { name: class.name.clone(), curves });
         }
-        std::fs::create_dir_all(&folder).map_err(ExportError::on(&folder))?;
-        let classes = target.classes.iter().map(|class| (class.name.clone(), Default::default())).collect();
-        Ok(Self { folder, classes, force: target.force })
+        Ok(Self { classes })
     }
 }
 
 impl Exporter for Plots {
     fn row(&mut self, row: &FrameMetrics) -> Result<(), ExportError> {
-        let curves = self.classes.iter_mut().find(|(name, _)| **name == *row.class);
-        for (points, (metric, ..)) in curves.into_iter().flat_map(|(_, curves)| curves).zip(PLOTTED) {
-            let frame = row.frame.get();
-            points.push(PlotPoint { frame, raw: row.raw[metric], smoothed: row.smoothed[metric] });
+        if let Some(class) = self.classes.iter_mut().find(|class| *class.name == *row.class) {
+            for ((points, ..), (metric, ..)) in class.curves.iter_mut().zip(PLOTTED) {
+                let frame = row.frame.get();
+                points.push(PlotPoint { frame, raw: row.raw[metric], smoothed: row.smoothed[metric] });
+            }
         }
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>, _: &Report) -> Result<Vec<PathBuf>, ExportError> {
-        let mut written = Vec::new();
-        for (class, curves) in std::mem::take(&mut self.classes) {
-            for (points, (metric, title, quantity)) in curves.into_iter().zip(PLOTTED) {
-                let plot = Plot { title: format!("{title}: {class}"), quantity: quantity.into(), points };
-                let name = format!("{}_{}", metric.name(), class.replace(['/', '\\', '\0'], "_"));
-                let svg = self.folder.join(&name).with_extension("svg");
-                let png = self.folder.join(&name).with_extension("png");
-                let failed = |cause| ExportError::Write { path: self.folder.join(&name), cause };
-                let text = plot.to_svg().map_err(failed)?;
-                let picture = plot.to_png().map_err(failed)?;
-                write_atomically(&svg, |file| file.write_all(text.as_bytes()))?;
-                write_atomically(&png, |file| file.write_all(&picture))?;
-                written.extend([png, svg]);
+    fn finish(self: Box<Self>, _: &Report) -> Result<(), ExportError> {
+        for ClassPlots { name, curves } in self.classes {
+            for ((points, png, svg), (_, title, quantity)) in curves.into_iter().zip(PLOTTED) {
+                let plot = Plot { title: format!("{title}: {name}"), quantity: quantity.into(), points };
+                let failed = |cause| ExportError::Write { path: png.clone(), cause };
+                std::fs::write(&svg, plot.to_svg().map_err(failed)?).map_err(ExportError::on(&svg))?;
+                std::fs::write(&png, plot.to_png().map_err(failed)?).map_err(ExportError::on(&png))?;
             }
         }
-        Ok(written)
-    }
-}
-
-impl Drop for Plots {
-    fn drop(&mut self) {
-        // Only if it is empty: what an earlier run left is not ours to take.
-        if !self.force {
-            let _ = std::fs::remove_dir(&self.folder);
-        }
+        Ok(())
     }
 }

@@ -1,12 +1,12 @@
 //! Files that leave the program. Each [`Exporter`] makes one kind of file of the stream of
-//! frames and rows; all of them write under a temporary name and rename when they are done,
-//! so a file under its final name is whole.
+//! frames and rows. [`Exports`] keeps the files of a job hidden until all of them are whole.
 
 mod data;
 mod masks;
 mod overlay;
 pub mod palette;
 mod plots;
+mod staging;
 
 use std::{
     io::Write,
@@ -15,6 +15,7 @@ use std::{
 };
 
 use serde::Serialize;
+use staging::Staging;
 
 pub use overlay::overlay;
 pub use plots::{Plot, PlotPoint};
@@ -23,6 +24,7 @@ use crate::{
     frame::{Frame, FrameIndex, FrameSize, Timestamp},
     mask::Mask,
     metrics::{ClassSummary, FrameMetrics},
+    smooth::Settings,
     video::VideoError,
 };
 
@@ -37,7 +39,8 @@ pub enum ExportError {
 }
 
 impl ExportError {
-    fn on(path: &Path) -> impl Fn(std::io::Error) -> Self + use<'_> {
+    /// What made writing `path` fail.
+    pub fn on(path: &Path) -> impl Fn(std::io::Error) -> Self + use<'_> {
         move |error| Self::Write { path: path.to_owned(), cause: error.to_string() }
     }
 }
@@ -85,14 +88,15 @@ pub struct Report {
     pub frames: usize,
     pub model: String,
     /// The smoothing, by the names of the options.
-    pub settings: serde_json::Value,
+    pub settings: Settings,
     pub summaries: Vec<ClassSummary>,
     /// In plain words, what of the file could not be decoded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loss: Option<String>,
 }
 
-pub trait Exporter: Send {
+/// One kind of file in the making.
+trait Exporter: Send {
     fn frame(&mut self, frame: &ExportFrame) -> Result<(), ExportError> {
         let _ = frame;
         Ok(())
@@ -104,9 +108,56 @@ pub trait Exporter: Send {
         Ok(())
     }
 
-    /// Completes the files and gives them their names. Dropping an exporter instead removes
-    /// what it has begun.
-    fn finish(self: Box<Self>, report: &Report) -> Result<Vec<PathBuf>, ExportError>;
+    /// Completes the files.
+    fn finish(self: Box<Self>, report: &Report) -> Result<(), ExportError>;
+}
+
+/// All exports of a job. Their files are there together or not at all; dropped before they
+/// are published, nothing is left of them.
+pub struct Exports {
+    exporters: Vec<Box<dyn Exporter>>,
+    // After the exporters, which must close their files before those are removed.
+    staging: Staging,
+}
+
+impl Exports {
+    /// # Errors
+    /// When the target can't be written, or would be overwritten without `force`.
+    pub fn begin(kinds: &[ExportKind], target: &ExportTarget) -> Result<Self, ExportError> {
+        let staging = Staging::begin(&target.folder, target.force)?;
+        let mut exports = Self { exporters: Vec::new(), staging };
+        for (at, kind) in kinds.iter().enumerate() {
+            if !kinds[..at].contains(kind) {
+                let exporter = kind.begin(target, &mut exports.staging);
+                exports.exporters.push(exporter.map_err(|error| exports.staging.in_place(error))?);
+            }
+        }
+        Ok(exports)
+    }
+
+    pub fn frame(&mut self, frame: &ExportFrame) -> Result<(), ExportError> {
+        let mut exporters = self.exporters.iter_mut();
+        exporters.try_for_each(|exporter| exporter.frame(frame)).map_err(|error| self.staging.in_place(error))
+    }
+
+    /// A row of metrics; rows come a frame later than frames.
+    pub fn row(&mut self, row: &FrameMetrics) -> Result<(), ExportError> {
+        let mut exporters = self.exporters.iter_mut();
+        exporters.try_for_each(|exporter| exporter.row(row)).map_err(|error| self.staging.in_place(error))
+    }
+
+    /// Completes the files and flushes them to the disk.
+    pub fn finish(&mut self, report: &Report) -> Result<(), ExportError> {
+        let mut exporters = self.exporters.drain(..);
+        let finished = exporters.try_for_each(|exporter| exporter.finish(report));
+        drop(exporters);
+        finished.and_then(|()| self.staging.sync()).map_err(|error| self.staging.in_place(error))
+    }
+
+    /// Gives finished files their names: the paths of files, and of folders of sequences.
+    pub fn publish(self) -> Result<Vec<PathBuf>, ExportError> {
+        self.staging.publish()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
@@ -132,40 +183,32 @@ impl ExportKind {
         self == Self::Overlay
     }
 
-    /// Begins this kind of export.
-    ///
-    /// # Errors
-    /// When the target can't be written, or would be overwritten without `force`.
-    pub fn begin(self, target: &ExportTarget) -> Result<Box<dyn Exporter>, ExportError> {
-        std::fs::create_dir_all(&target.folder).map_err(ExportError::on(&target.folder))?;
+    fn begin(self, target: &ExportTarget, staging: &mut Staging) -> Result<Box<dyn Exporter>, ExportError> {
         Ok(match self {
-            Self::Png => Box::new(masks::PngSequences::begin(target)?),
-            Self::Ffv1 => Box::new(masks::MatteVideos::begin(target)?),
-            Self::Overlay => Box::new(masks::OverlayVideo::begin(target)?),
-            Self::Csv => Box::new(data::MetricsCsv::begin(target)?),
-            Self::Json => Box::new(data::MetricsJson::begin(target)?),
-            Self::Plots => Box::new(data::Plots::begin(target)?),
+            Self::Png => Box::new(masks::PngSequences::begin(target, staging)?),
+            Self::Ffv1 => Box::new(masks::MatteVideos::begin(target, staging)?),
+            Self::Overlay => Box::new(masks::OverlayVideo::begin(target, staging)?),
+            Self::Csv => Box::new(data::MetricsCsv::begin(staging)?),
+            Self::Json => Box::new(data::MetricsJson::begin(staging)?),
+            Self::Plots => Box::new(data::Plots::begin(target, staging)?),
         })
-    }
-}
-
-impl ExportTarget {
-    /// The path of a file, checked against overwriting.
-    fn file(&self, name: &str) -> Result<PathBuf, ExportError> {
-        let path = self.folder.join(name);
-        if !self.force && path.exists() { Err(ExportError::Exists { path }) } else { Ok(path) }
     }
 }
 
 impl ExportClass {
     /// The name as it can stand in a path.
     fn path_name(&self) -> String {
-        self.name.replace(['/', '\\', '\0'], "_")
+        let name = self.name.replace(['/', '\\', '\0'], "_");
+        // The folder itself and the one above.
+        if matches!(&*name, "" | "." | "..") { "_".repeat(name.len().max(1)) } else { name }
     }
 }
 
 /// Writes a whole file under a temporary name, flushes it to the disk, and renames it.
-pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), ExportError> {
+pub fn write_atomically(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<(), ExportError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let file = tempfile::NamedTempFile::new_in(folder).map_err(ExportError::on(path))?;
     let mut buffered = std::io::BufWriter::new(file);

@@ -40,7 +40,8 @@ fn mean(values: &[u8]) -> f64 {
 
 /// Pearson's, or `None` where one of the pictures is flat.
 fn correlation(a: &[u8], b: &[u8]) -> Option<f64> {
-    let sum = |f: fn(u64, u64) -> u64| a.iter().zip(b).map(|(&a, &b)| f(a.into(), b.into())).sum::<u64>() as f64;
+    let sum =
+        |f: fn(u64, u64) -> u64| a.iter().zip(b).map(|(&a, &b)| f(a.into(), b.into())).sum::<u64>() as f64;
     let n = a.len() as f64;
     let (mean_a, mean_b) = (mean(a), mean(b));
     let covariance = sum(|a, b| a * b) / n - mean_a * mean_b;
@@ -51,7 +52,7 @@ fn correlation(a: &[u8], b: &[u8]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use crate::flow::{FlowEstimator, Quality};
+    use crate::flow::{Estimator, FlowEstimator, Quality};
     use crate::frame::{Frame, FrameIndex, FrameSize, Timestamp};
 
     const WIDTH: usize = 320;
@@ -61,11 +62,16 @@ mod tests {
     fn scene(seed: u32, shift: f64, gain: f64) -> Frame {
         let seed = f64::from(seed);
         let texture = |x: f64, y: f64| {
-            (1..=5).map(|k| {
-                let k = f64::from(k);
-                let (fx, fy) = (0.013 * k * (1.0 + (seed * k).sin() * 0.4), 0.017 * k * (1.0 + (seed + k).cos() * 0.4));
-                ((x * fx + seed * 1.7 * k).sin() + (y * fy + x * 0.3 * fy + seed * k * 2.3).cos()) / k
-            }).sum::<f64>()
+            (1..=5)
+                .map(|k| {
+                    let k = f64::from(k);
+                    let (fx, fy) = (
+                        0.013 * k * (1.0 + (seed * k).sin() * 0.4),
+                        0.017 * k * (1.0 + (seed + k).cos() * 0.4),
+                    );
+                    ((x * fx + seed * 1.7 * k).sin() + (y * fy + x * 0.3 * fy + seed * k * 2.3).cos()) / k
+                })
+                .sum::<f64>()
         };
         let pixel = |i: usize| {
             let value = 128.0 + 28.0 * texture((i % WIDTH) as f64 + shift, (i / WIDTH) as f64);
@@ -82,9 +88,13 @@ mod tests {
 
     /// Before which frames a cut is found.
     fn cuts(frames: &[Frame]) -> Vec<usize> {
-        let mut estimator = FlowEstimator::new(frames[0].size(), Quality::Medium).unwrap();
+        let mut estimator = FlowEstimator::new(frames[0].size(), Estimator::Dis(Quality::Medium)).unwrap();
         let pairs = frames.iter().map(|frame| estimator.push(frame).unwrap());
-        pairs.enumerate().filter(|(_, pair)| pair.as_ref().is_some_and(|pair| pair.is_cut())).map(|(i, _)| i).collect()
+        pairs
+            .enumerate()
+            .filter(|(_, pair)| pair.as_ref().is_some_and(|pair| pair.is_cut()))
+            .map(|(i, _)| i)
+            .collect()
     }
 
     #[test]
@@ -96,13 +106,21 @@ mod tests {
     #[test]
     fn a_cut_to_black_and_back_is_two() {
         let black = || picture(vec![0; WIDTH * HEIGHT]);
-        let frames = [scene(1, 0.0, 1.0), scene(1, 1.0, 1.0), black(), black(), scene(2, 0.0, 1.0), scene(2, 1.0, 1.0)];
+        let frames = [
+            scene(1, 0.0, 1.0),
+            scene(1, 1.0, 1.0),
+            black(),
+            black(),
+            scene(2, 0.0, 1.0),
+            scene(2, 1.0, 1.0),
+        ];
         assert_eq!(cuts(&frames), [2, 4]);
     }
 
     #[test]
     fn a_fade_is_no_cut() {
-        let frames: Vec<_> = (0..=12).map(|t| scene(3, f64::from(t), (1.0 - f64::from(t) / 12.0).abs())).collect();
+        let frames: Vec<_> =
+            (0..=12).map(|t| scene(3, f64::from(t), (1.0 - f64::from(t) / 12.0).abs())).collect();
         assert_eq!(cuts(&frames), [0usize; 0]);
         let flat: Vec<_> = (0..=10).map(|t| picture(vec![25 * t; WIDTH * HEIGHT])).collect();
         assert_eq!(cuts(&flat), [0usize; 0]);

@@ -56,6 +56,11 @@ impl FlowField {
         &self.vectors[y * self.size.width()..][..self.size.width()]
     }
 
+    /// `height × width` vectors in the same steps.
+    pub(crate) fn vectors(&self) -> &[[i16; 2]] {
+        &self.vectors
+    }
+
     /// Bytes held in memory.
     pub fn bytes(&self) -> usize {
         size_of_val(self.vectors.as_slice())

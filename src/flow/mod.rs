@@ -8,19 +8,23 @@ mod cut;
 mod estimate;
 mod field;
 mod pair;
+mod places;
 mod warp;
 
 pub use estimate::{Estimator, FlowEstimator, Quality};
 pub use field::FlowField;
 pub use pair::{Flow, FlowPair};
+pub(crate) use places::Upscale;
+pub(crate) use warp::rows_per_band;
 pub use warp::{warp_mask, warp_soft};
-pub(crate) use warp::{Upscale, rows_per_band};
 
 use crate::frame::{FrameIndex, FrameSize};
 
 #[derive(Debug, thiserror::Error)]
 pub enum FlowError {
-    #[error("frame {frame}: optical flow failed: {cause}; smooth without motion (--motion off) or leave the frame out")]
+    #[error(
+        "frame {frame}: optical flow failed: {cause}; smooth without motion (--motion off) or leave the frame out"
+    )]
     Estimate { frame: FrameIndex, cause: String },
     #[error("frame {frame} is {found} where {expected} was begun with; frames of one video have one size")]
     Size { frame: FrameIndex, expected: FrameSize, found: FrameSize },

@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use crate::frame::FrameSize;
 use crate::mask::Mask;
 
-use super::field::{FRACTION_BITS, FlowField};
 use super::FlowError;
+use super::field::{FRACTION_BITS, FlowField};
 
 /// Flow from one frame to another with the pixels where it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,8 +67,9 @@ impl Flow {
         self.valid.count() as f64 / self.size().pixels() as f64
     }
 
-    /// This flow from r to s, then `next` from s to t: the flow from r to t. It holds where
-    /// both do, the second at the pixel nearest to where the first leads.
+    /// This flow from r to s, then `next` from s to t: the flow from r to t, where `next` is
+    /// looked up at the pixel nearest to where this one leads. (Interpolating it would mix
+    /// what moves with what it moves before.) It holds where both do.
     ///
     /// # Panics
     /// When the two sizes differ.
@@ -77,22 +78,19 @@ impl Flow {
         assert_eq!(size, next.size(), "flows of one video");
         let mut vectors = vec![[0i16; 2]; size.pixels()];
         let mut valid = vec![0u8; size.pixels()];
+        let (here, there) = (self.valid.to_bytes(1), next.valid.to_bytes(1));
         let width = size.width();
-        let rows = vectors.par_chunks_mut(width).zip(valid.par_chunks_mut(width)).enumerate();
-        rows.with_min_len(16).for_each(|(y, (vectors, valid))| {
+        let rows = vectors.par_chunks_mut(width).zip(valid.par_chunks_mut(width)).zip(here.par_chunks(width));
+        rows.enumerate().with_min_len(32).for_each(|(y, ((vectors, valid), here))| {
             let row = self.field.row(y);
-            for x in 0..width {
+            for (x, (vector, valid)) in vectors.iter_mut().zip(valid).enumerate() {
                 // An invalid pixel gets its best guess too: the flow is interpolated later,
                 // and a hole in it would pull its valid neighbours aside.
-                let [px, py] = place_of(x, y, row[x]);
-                let [dx, dy] = next.field.sample(px, py);
-                let sum = |a: i16, b: i32| (i32::from(a) + b).clamp(-0x8000, 0x7fff) as i16;
-                vectors[x] = [sum(row[x][0], dx), sum(row[x][1], dy)];
-                if self.valid.get(x, y) && is_inside(size, [px, py]) {
-                    let nearest = |steps: i32| ((steps.max(0) + HALF) >> FRACTION_BITS) as usize;
-                    let (nx, ny) = (nearest(px).min(width - 1), nearest(py).min(size.height() - 1));
-                    valid[x] = u8::from(next.valid.get(nx, ny));
-                }
+                let place = place_of(x, y, row[x]);
+                let nearest = nearest_pixel(size, place);
+                let [dx, dy] = next.field.vectors()[nearest];
+                *vector = [row[x][0].saturating_add(dx), row[x][1].saturating_add(dy)];
+                *valid = here[x] & there[nearest] & u8::from(is_inside(size, place));
             }
         });
         Self { field: FlowField::from_steps(size, vectors), valid: Mask::from_bytes(size, &valid) }
@@ -113,6 +111,13 @@ fn place_of(x: usize, y: usize, [dx, dy]: [i16; 2]) -> [i32; 2] {
 fn is_inside(size: FrameSize, [x, y]: [i32; 2]) -> bool {
     let along = |place: i32, side: usize| -HALF <= place && place <= ((side as i32) << FRACTION_BITS) - HALF;
     along(x, size.width()) && along(y, size.height())
+}
+
+/// The index of the pixel nearest to a place in steps.
+#[inline]
+fn nearest_pixel(size: FrameSize, [x, y]: [i32; 2]) -> usize {
+    let along = |place: i32, side: usize| ((place + HALF) >> FRACTION_BITS).clamp(0, side as i32 - 1);
+    (along(y, size.height()) * size.width() as i32 + along(x, size.width())) as usize
 }
 
 fn valid_where(size: FrameSize, holds: impl Fn(usize, usize) -> bool + Sync) -> Mask {
@@ -200,19 +205,22 @@ impl FlowPair {
     /// # Errors
     /// [`FlowError::Damaged`] for bytes that [`Self::to_bytes`] did not write.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, FlowError> {
-        let Some((&[version, cut, w0, w1, h0, h1], fields)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
+        let Some((&[version, cut, w0, w1, h0, h1], fields)) = bytes.split_first_chunk::<HEADER_BYTES>()
+        else {
             return Err(FlowError::Damaged("it is too short"));
         };
         if version != VERSION || cut > 1 {
             return Err(FlowError::Damaged("another version of the program wrote it"));
         }
         let (width, height) = (u16::from_le_bytes([w0, w1]), u16::from_le_bytes([h0, h1]));
-        let size = FrameSize::new(width.into(), height.into()).ok_or(FlowError::Damaged("its size is not one"))?;
+        let size =
+            FrameSize::new(width.into(), height.into()).ok_or(FlowError::Damaged("its size is not one"))?;
         if fields.len() != 8 * size.pixels() {
             return Err(FlowError::Damaged("its length does not fit its size"));
         }
         let (forward, backward) = fields.split_at(4 * size.pixels());
-        let (forward, backward) = (FlowField::read_from(size, forward)?, FlowField::read_from(size, backward)?);
+        let (forward, backward) =
+            (FlowField::read_from(size, forward)?, FlowField::read_from(size, backward)?);
         Ok(Self::new(forward, backward, cut == 1))
     }
 }

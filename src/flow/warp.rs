@@ -5,15 +5,14 @@
 //! row by row in three passes: where to sample (arithmetic), fetching the four neighbours
 //! (memory), blending them (arithmetic). The first is shared by all planes of a frame.
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
 use crate::frame::FrameSize;
 use crate::mask::{Mask, SoftMask};
+use crate::simd::vectorised;
 
-use super::field::{FRACTION_BITS, FlowField};
 use super::Flow;
+use super::places::{BLOCK, Places, Upscale};
 
 /// Samples `mask` of frame s along `flow` from t to s: the mask as frame t sees it, at the
 /// mask's own size, and where that holds.
@@ -25,15 +24,17 @@ pub fn warp_soft(mask: &SoftMask, flow: &Flow) -> (SoftMask, Mask) {
     let mut warped = vec![0; size.pixels()];
     let mut sure = vec![0; size.pixels()];
     let band_px = rows_per_band(size) * size.width();
-    warped.par_chunks_mut(band_px).zip(sure.par_chunks_mut(band_px)).enumerate().for_each(|(i, (warped, sure))| {
-        let rows = warped.chunks_mut(size.width()).zip(sure.chunks_mut(size.width()));
-        let mut band = sampler.band();
-        for (y, (warped, sure)) in (i * rows_per_band(size)..).zip(rows) {
-            let places = band.row(y);
-            places.sample(mask.values(), warped);
-            sure.copy_from_slice(places.weights());
-        }
-    });
+    warped.par_chunks_mut(band_px).zip(sure.par_chunks_mut(band_px)).enumerate().for_each(
+        |(i, (warped, sure))| {
+            let rows = warped.chunks_mut(size.width()).zip(sure.chunks_mut(size.width()));
+            let mut band = sampler.band();
+            for (y, (warped, sure)) in (i * rows_per_band(size)..).zip(rows) {
+                let places = band.row(y);
+                places.sample(mask.values(), warped);
+                sure.copy_from_slice(places.weights());
+            }
+        },
+    );
     (SoftMask::new(size, warped), SoftMask::new(size, sure).at_least(HALF))
 }
 
@@ -50,226 +51,84 @@ pub(crate) fn rows_per_band(size: FrameSize) -> usize {
     size.height().div_ceil(3 * rayon::current_num_threads()).max(8)
 }
 
-/// How a flow grid lies on a mask. The same for every frame of a video.
-#[derive(Clone, Debug)]
-pub(crate) struct Upscale {
-    grid: FrameSize,
-    mask: FrameSize,
-    columns: Vec<Between>,
-}
-
-/// A place between two neighbours of a grid: the lower one and the share of the higher.
-#[derive(Clone, Copy, Debug)]
-struct Between {
-    low: u32,
-    high: u32,
-    share: f32,
-}
-
-impl Between {
-    /// Pixel `at` of `side` pixels on a grid of `grid` that covers the same length; pixel
-    /// centres, clamped to the border.
-    fn new(at: usize, side: usize, grid: usize) -> Self {
-        let place = ((at as f32 + 0.5) * grid as f32 / side as f32 - 0.5).clamp(0.0, (grid - 1) as f32);
-        let low = place as usize;
-        Self { low: low as u32, high: (low + 1).min(grid - 1) as u32, share: place - low as f32 }
-    }
-
-    fn lerp(self, a: f32, b: f32) -> f32 {
-        a + (b - a) * self.share
-    }
-}
-
-impl Upscale {
-    pub fn new(grid: FrameSize, mask: FrameSize) -> Self {
-        let columns = (0..mask.width()).map(|x| Between::new(x, mask.width(), grid.width())).collect();
-        Self { grid, mask, columns }
-    }
-
-    pub fn is_for(&self, grid: FrameSize, mask: FrameSize) -> bool {
-        self.grid == grid && self.mask == mask
-    }
-
-    /// `weights` says, for each grid pixel, how much a sample along it counts, 0 to 255.
-    ///
-    /// # Panics
-    /// When the field or the weights are not of this grid.
-    pub fn sampler<'a>(&'a self, field: &'a FlowField, weights: &'a [u8]) -> Sampler<'a> {
-        assert_eq!(field.size(), self.grid, "a flow of this grid");
-        assert_eq!(weights.len(), self.grid.pixels(), "weights of this grid");
-        Sampler { upscale: self, field, weights }
-    }
-}
-
-/// Where each pixel of a mask is to be sampled, and with what weight.
-#[derive(Clone, Copy)]
-pub(crate) struct Sampler<'a> {
-    upscale: &'a Upscale,
-    field: &'a FlowField,
-    weights: &'a [u8],
-}
-
-impl<'a> Sampler<'a> {
-    /// Scratch memory to go down the rows with; each thread has its own.
-    pub fn band(self) -> Band<'a> {
-        let width = self.upscale.mask.width();
-        Band { sampler: self, above: GridRow::new(width), below: GridRow::new(width), places: Places::new(self.upscale.mask) }
-    }
-}
-
-/// Goes down the rows of a mask. Rows should come in order: two grid rows are kept, scaled
-/// to the mask's width, for the rows that lie between them.
-pub(crate) struct Band<'a> {
-    sampler: Sampler<'a>,
-    above: GridRow,
-    below: GridRow,
-    places: Places,
-}
-
-impl Band<'_> {
-    pub fn row(&mut self, y: usize) -> &Places {
-        let Upscale { grid, mask, .. } = self.sampler.upscale;
-        let between = Between::new(y, mask.height(), grid.height());
-        if self.below.y == Some(between.low) {
-            std::mem::swap(&mut self.above, &mut self.below);
-        }
-        self.above.fill(between.low, self.sampler);
-        self.below.fill(between.high, self.sampler);
-        self.places.fill(y, between.share, &self.above, &self.below);
-        &self.places
-    }
-}
-
-/// A row of the grid at the mask's width: displacements in mask pixels, and weights.
-struct GridRow {
-    y: Option<u32>,
-    dx: Vec<f32>,
-    dy: Vec<f32>,
-    weight: Vec<f32>,
-}
-
-impl GridRow {
-    fn new(width: usize) -> Self {
-        Self { y: None, dx: vec![0.0; width], dy: vec![0.0; width], weight: vec![0.0; width] }
-    }
-
-    fn fill(&mut self, y: u32, Sampler { upscale, field, weights }: Sampler<'_>) {
-        if self.y.replace(y) == Some(y) {
-            return;
-        }
-        let per_step = |mask: usize, grid: usize| mask as f32 / grid as f32 / (1 << FRACTION_BITS) as f32;
-        let scale_x = per_step(upscale.mask.width(), upscale.grid.width());
-        let scale_y = per_step(upscale.mask.height(), upscale.grid.height());
-        let vectors = field.row(y as usize);
-        let weights = &weights[y as usize * upscale.grid.width()..][..upscale.grid.width()];
-        let out = self.dx.iter_mut().zip(&mut self.dy).zip(&mut self.weight);
-        for (between, ((dx, dy), weight)) in upscale.columns.iter().zip(out) {
-            let (low, high) = (between.low as usize, between.high as usize);
-            let [ax, ay] = vectors[low].map(f32::from);
-            let [bx, by] = vectors[high].map(f32::from);
-            *dx = between.lerp(ax, bx) * scale_x;
-            *dy = between.lerp(ay, by) * scale_y;
-            *weight = between.lerp(f32::from(weights[low]), f32::from(weights[high]));
-        }
-    }
-}
-
-/// Where to sample for the pixels of one row: the first of four neighbours and the shares,
-/// in 1/256, of those to its right and below.
-pub(crate) struct Places {
-    size: FrameSize,
-    offsets: Vec<u32>,
-    right: Vec<u16>,
-    down: Vec<u16>,
-    weights: Vec<u8>,
-}
-
-/// Pixels whose neighbours are fetched at a time: small enough to stay in registers' reach.
-const BLOCK: usize = 64;
-
 impl Places {
-    fn new(size: FrameSize) -> Self {
-        let width = size.width();
-        Self { size, offsets: vec![0; width], right: vec![0; width], down: vec![0; width], weights: vec![0; width] }
-    }
-
-    fn fill(&mut self, y: usize, share: f32, above: &GridRow, below: &GridRow) {
-        let (width, height) = (self.size.width(), self.size.height());
-        let (last_x, last_y) = ((width - 1) as f32, (height - 1) as f32);
-        // The neighbour to the right is fetched too, so the last column is reached from the
-        // one before it.
-        let (max_x0, max_y0) = (width.saturating_sub(2) as i32, height.saturating_sub(2) as i32);
-        let lerp = |a: f32, b: f32| a + (b - a) * share;
-        for x in 0..width {
-            let at_x = x as f32 + lerp(above.dx[x], below.dx[x]);
-            let at_y = y as f32 + lerp(above.dy[x], below.dy[x]);
-            let inside = (at_x >= -0.5) & (at_x <= last_x + 0.5) & (at_y >= -0.5) & (at_y <= last_y + 0.5);
-            let weight = lerp(above.weight[x], below.weight[x]) + 0.5;
-            self.weights[x] = if inside { weight as i32 as u8 } else { 0 };
-            let fixed_x = (at_x.max(0.0).min(last_x) * 256.0) as i32;
-            let fixed_y = (at_y.max(0.0).min(last_y) * 256.0) as i32;
-            let (x0, y0) = ((fixed_x >> 8).min(max_x0), (fixed_y >> 8).min(max_y0));
-            self.right[x] = (fixed_x - (x0 << 8)) as u16;
-            self.down[x] = (fixed_y - (y0 << 8)) as u16;
-            self.offsets[x] = (y0 * width as i32 + x0) as u32;
-        }
-    }
-
-    /// How much each pixel's sample counts, 0 to 255; 0 outside the picture.
-    pub fn weights(&self) -> &[u8] {
-        &self.weights
-    }
-
     /// Bilinear samples of a plane of the mask's size, rounded to the nearest.
     pub fn sample(&self, plane: &[u8], out: &mut [u8]) {
-        self.sample_with(plane, out, |a, b, share| {
-            ((u16::from(a) * (256 - share) + u16::from(b) * share + 128) >> 8) as u8
-        });
+        sample_u8(self, plane, out);
     }
 
     /// The same for values of 16 bits.
     pub fn sample_u16(&self, plane: &[u16], out: &mut [u16]) {
-        self.sample_with(plane, out, |a, b, share| {
-            let share = u32::from(share);
-            ((u32::from(a) * (256 - share) + u32::from(b) * share + 128) >> 8) as u16
+        sample_u16(self, plane, out);
+    }
+}
+
+vectorised! {
+    fn sample_u8(places: &Places, plane: &[u8], out: &mut [u8]) {
+        let lerp = |a: u16, b: u16, share: u16| (a * (256 - share) + b * share + 128) >> 8;
+        sample_with(places, plane, out, u16::from_le_bytes, |top, bottom, right, down| {
+            lerp(lerp(top & 0xff, top >> 8, right), lerp(bottom & 0xff, bottom >> 8, right), down) as u8
         });
     }
+}
 
-    /// `lerp(a, b, share)` goes from a to b as the share goes from 0 to 256.
-    #[inline(always)]
-    fn sample_with<T: Copy + Default>(&self, plane: &[T], out: &mut [T], lerp: impl Fn(T, T, u16) -> T) {
-        assert_eq!(plane.len(), self.size.pixels(), "a plane of the mask's size");
-        assert_eq!(out.len(), self.size.width(), "a row of the mask's size");
-        let to_right = usize::from(self.size.width() > 1);
-        let to_below = if self.size.height() > 1 { self.size.width() } else { 0 };
-        let mut fetched = [[T::default(); BLOCK]; 4];
-        for (start, out) in (0..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
-            let block = start..start + out.len();
-            self.fetch(plane, block.clone(), to_right, to_below, &mut fetched);
-            let [a, b, c, d] = &fetched;
-            let shares = self.right[block.clone()].iter().zip(&self.down[block]);
-            for (i, (out, (&right, &down))) in out.iter_mut().zip(shares).enumerate() {
-                *out = lerp(lerp(a[i], b[i], right), lerp(c[i], d[i], right), down);
-            }
-        }
+vectorised! {
+    fn sample_u16(places: &Places, plane: &[u16], out: &mut [u16]) {
+        let lerp = |a: u32, b: u32, share: u16| {
+            let share = u32::from(share);
+            (a * (256 - share) + b * share + 128) >> 8
+        };
+        let pair = |[a, b]: [u16; 2]| u32::from(a) | u32::from(b) << 16;
+        sample_with(places, plane, out, pair, |top, bottom, right, down| {
+            lerp(lerp(top & 0xffff, top >> 16, right), lerp(bottom & 0xffff, bottom >> 16, right), down) as u16
+        });
     }
+}
 
-    #[inline(always)]
-    fn fetch<T: Copy>(&self, plane: &[T], block: Range<usize>, to_right: usize, to_below: usize, out: &mut [[T; BLOCK]; 4]) {
-        let [a, b, c, d] = out;
-        for (i, &offset) in self.offsets[block].iter().enumerate() {
-            let offset = offset as usize;
-            a[i] = plane[offset];
-            b[i] = plane[offset + to_right];
-            c[i] = plane[offset + to_below];
-            d[i] = plane[offset + to_below + to_right];
+/// Fetches two neighbours at a time, packed into one number by `pair`, then blends whole
+/// blocks of them: `blend(top, bottom, right, down)`.
+#[inline(always)]
+fn sample_with<T: Copy + Default, P: Copy + Default>(
+    places: &Places,
+    plane: &[T],
+    out: &mut [T],
+    pair: impl Fn([T; 2]) -> P,
+    blend: impl Fn(P, P, u16, u16) -> T,
+) {
+    let (width, height) = (places.size().width(), places.size().height());
+    assert_eq!(plane.len(), width * height, "a plane of the mask's size");
+    assert_eq!(out.len(), width, "a row of the mask's size");
+    let is_thin = width < 2 || height < 2;
+    let (mut tops, mut bottoms) = ([P::default(); BLOCK], [P::default(); BLOCK]);
+    let mut blended = [T::default(); BLOCK];
+    for (out, (offsets, (right, down))) in out.chunks_mut(BLOCK).zip(places.blocks()) {
+        for i in 0..BLOCK {
+            let offset = offsets[i] as usize;
+            let two = |offset: usize| {
+                if is_thin {
+                    // What is missing beside or below has share 0: the last stands in.
+                    let at = |i: usize| plane[i.min(plane.len() - 1)];
+                    return [at(offset), at(offset + 1)];
+                }
+                // SAFETY: `Places::blocks` keeps offsets to columns before the last and rows
+                // before the last (0 in the padding), so the neighbours beside and below
+                // are in the plane, whose length was checked above. An array has its
+                // element's alignment. Checking each costs a third of the loop.
+                unsafe { plane.as_ptr().add(offset).cast::<[T; 2]>().read() }
+            };
+            (tops[i], bottoms[i]) = (pair(two(offset)), pair(two(offset + width)));
         }
+        for i in 0..BLOCK {
+            blended[i] = blend(tops[i], bottoms[i], right[i], down[i]);
+        }
+        out.copy_from_slice(&blended[..out.len()]);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::FlowField;
     use proptest::prelude::*;
 
     fn size(width: u32, height: u32) -> FrameSize {

@@ -76,7 +76,7 @@ impl ClassMeter {
     pub fn new(class: impl Into<Arc<str>>, settings: MeterSettings) -> Self {
         let class = class.into();
         Self {
-            summary: SummaryBuilder::new(class.clone()),
+            summary: SummaryBuilder::new(&*class),
             class,
             settings,
             pending: None,

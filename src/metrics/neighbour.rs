@@ -172,6 +172,23 @@ fn count_words<const N: usize>(valid: &Mask, masks: [&Mask; N], combine: impl Fn
 }
 
 fn count_overlap(a: &[u64], b: &[u64]) -> Overlap {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("popcnt") {
+        // SAFETY: the line above found both features on this processor.
+        return unsafe { count_overlap_avx2(a, b) };
+    }
+    count_overlap_plain(a, b)
+}
+
+/// The same loop, compiled with instructions that the program can't count on everywhere.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,popcnt")]
+fn count_overlap_avx2(a: &[u64], b: &[u64]) -> Overlap {
+    count_overlap_plain(a, b)
+}
+
+#[inline(always)]
+fn count_overlap_plain(a: &[u64], b: &[u64]) -> Overlap {
     let mut overlap = Overlap::default();
     for (&a, &b) in a.iter().zip(b) {
         overlap.intersection += u64::from((a & b).count_ones());

@@ -3,8 +3,6 @@
 //!
 //! Rows stream in; of each only its numbers are kept, which exact percentiles need.
 
-use std::sync::Arc;
-
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -49,7 +47,7 @@ pub struct MetricSummary {
 /// What a clip says of one class.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ClassSummary {
-    pub class: Arc<str>,
+    pub class: String,
     pub frames: usize,
     pub cuts: usize,
     /// Rows left out of the neighbour metrics because both masks are empty.
@@ -100,7 +98,7 @@ impl Serialize for MetricTable {
 /// Takes rows of one class, in order, and sums them up.
 #[derive(Clone, Debug)]
 pub struct SummaryBuilder {
-    class: Arc<str>,
+    class: String,
     frames: usize,
     cuts: usize,
     empty: [usize; 2],
@@ -111,9 +109,9 @@ pub struct SummaryBuilder {
 }
 
 impl SummaryBuilder {
-    pub fn new(class: Arc<str>) -> Self {
+    pub fn new(class: impl Into<String>) -> Self {
         Self {
-            class,
+            class: class.into(),
             frames: 0,
             cuts: 0,
             empty: [0; 2],
@@ -254,7 +252,7 @@ mod tests {
     }
 
     fn summary(rows: &[FrameMetrics]) -> ClassSummary {
-        let mut builder = SummaryBuilder::new("dog".into());
+        let mut builder = SummaryBuilder::new("dog");
         rows.iter().for_each(|row| builder.push(row));
         builder.finish()
     }

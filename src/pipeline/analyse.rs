@@ -61,9 +61,23 @@ impl FrameRange {
         (self.first..=self.last).contains(&index)
     }
 
+    /// The frame after the last one, of a clip whose number of frames may not be known.
+    fn end(&self, frames: Option<usize>) -> usize {
+        self.last.saturating_add(1).min(frames.unwrap_or(usize::MAX))
+    }
+
     /// How many frames it has of a clip of `frames`.
     pub fn count(&self, frames: usize) -> usize {
-        self.last.saturating_add(1).min(frames).saturating_sub(self.first)
+        self.end(Some(frames)).saturating_sub(self.first)
+    }
+
+    /// # Errors
+    /// When a clip of `frames` has none of its frames.
+    fn check(&self, frames: usize) -> Result<(), PipelineError> {
+        match self.count(frames) {
+            0 => Err(PipelineError::NothingInRange { from: self.first, frames }),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -104,7 +118,7 @@ impl Tracks {
         let model = manifest.sha256.get(..16).unwrap_or(&manifest.sha256);
         let name = format!("logits-{model}-{}x{}", input.width(), input.height());
         let open_flow = |estimator: Estimator| {
-            let grid = FlowEstimator::grid_for(size);
+            let grid = estimator.grid_for(size);
             let name = format!("flow-{}-{}x{}", estimator.name(), grid.width(), grid.height());
             Ok::<_, StoreError>(FlowTrack { estimator, track: Arc::new(clip.track(&name)?) })
         };
@@ -151,23 +165,24 @@ impl Analysis {
         let Self { video, range, tracks, load_network, memory_bytes, progress, cancel } = self;
         let known = tracks.segmented.length()?;
         if let Some(frames) = known {
-            let missing = (range.first..frames.min(range.last.saturating_add(1)))
-                .any(|index| tracks.lacks(index, range));
-            if !missing {
-                for _ in 0..range.count(frames) {
-                    progress.advance();
-                }
-                progress.finish();
-                return Ok(Analysed::default());
-            }
+            range.check(frames)?;
         }
+        let end = range.end(known);
+        let Some(first_lacking) = (range.first..end).find(|&index| tracks.lacks(index, range)) else {
+            progress.skip(end - range.first);
+            progress.finish();
+            // Whoever stops before the end doesn't miss what is lost there.
+            let loss = if known == Some(end) { tracks.segmented.loss()? } else { None };
+            return Ok(Analysed { loss });
+        };
         let mut source = video::open(&video)?;
         let claimed = known.or(source.info().claimed_frames);
         progress.set_total(claimed.map(|frames| range.count(frames)).filter(|&count| count > 0));
 
         let share_bytes = memory_bytes / (1 + tracks.flows().count());
         let (to_network, pictures) = channel::bounded::<Arc<Frame>>(share_bytes);
-        let network = spawn_network(pictures, load_network, tracks.segmented.clone(), progress.clone(), cancel.clone());
+        let network =
+            spawn_network(pictures, load_network, tracks.segmented.clone(), progress.clone(), cancel.clone());
         let (to_flows, flows): (Vec<_>, Vec<_>) = tracks
             .flows()
             .map(|flow| {
@@ -176,16 +191,10 @@ impl Analysis {
             })
             .unzip();
 
-        // Everything before the first frame that lacks something is skipped; its flow needs
-        // the picture before it too.
-        let mut index = range.first;
-        while tracks.segmented.contains(index) && !tracks.lacks_flow(index, range) && range.contains(index) {
-            progress.advance();
-            index += 1;
-        }
-        if index > range.first && !to_flows.is_empty() {
-            index -= 1;
-        }
+        // The first flow needs the picture before it too.
+        let has_flow = !to_flows.is_empty();
+        let index = if has_flow { range.first.max(first_lacking.saturating_sub(1)) } else { first_lacking };
+        progress.skip(index - range.first);
         source.seek(FrameIndex::new(index))?;
         let decoded = decode(&mut *source, index, range, &tracks, &to_network, &to_flows, &progress, &cancel);
         // Closing the channels lets the other stages end.
@@ -197,15 +206,13 @@ impl Analysis {
         }
         network?;
         flows?;
-        let end = decoded?;
-        if let End::OfClip(frames) = end {
-            tracks.segmented.set_length(frames)?;
-            if range.count(frames) == 0 {
-                return Err(PipelineError::NothingInRange { from: range.first, frames });
-            }
+        let loss = source.loss();
+        if let End::OfClip(frames) = decoded? {
+            tracks.segmented.set_length(frames, loss.as_deref())?;
+            range.check(frames)?;
         }
         progress.finish();
-        Ok(Analysed { loss: source.loss() })
+        Ok(Analysed { loss })
     }
 }
 
@@ -230,11 +237,16 @@ fn decode(
         if cancel.is_cancelled() {
             return Err(PipelineError::Cancelled);
         }
-        let Some(frame) = source.next_frame()? else { return Ok(End::OfClip(index)) };
+        let Some(frame) = source.next_frame()? else {
+            // Past the end, the index is no count.
+            return Ok(End::OfClip(source.counted_frames().unwrap_or(index)));
+        };
         let frame = Arc::new(frame);
         let bytes = frame.rgb().len();
         // A picture is needed for the flow to it and for the flow from it.
-        if tracks.lacks_flow(index, range) || (range.contains(index + 1) && tracks.lacks_flow(index + 1, range)) {
+        if tracks.lacks_flow(index, range)
+            || (range.contains(index + 1) && tracks.lacks_flow(index + 1, range))
+        {
             for to_flow in to_flows {
                 if to_flow.send(frame.clone(), bytes).is_err() {
                     return Ok(End::OfRange);
@@ -242,7 +254,7 @@ fn decode(
             }
         }
         if tracks.segmented.contains(index) {
-            progress.advance();
+            progress.skip(1);
         } else if to_network.send(frame, bytes).is_err() {
             return Ok(End::OfRange);
         }
@@ -260,6 +272,7 @@ fn spawn_network(
 ) -> JoinHandle<Result<(), PipelineError>> {
     thread::spawn(move || {
         let Some(first) = pictures.recv() else { return Ok(()) };
+        tracing::info!(frame = %first.index(), "the network is needed, so it is loaded");
         let mut network = load_network()?;
         for frame in std::iter::once(first).chain(pictures) {
             if cancel.is_cancelled() {
@@ -283,8 +296,7 @@ fn spawn_flow(
 ) -> JoinHandle<Result<(), PipelineError>> {
     thread::spawn(move || {
         let Some(first) = pictures.recv() else { return Ok(()) };
-        let grid = FlowEstimator::grid_for(first.size());
-        let mut flow = FlowEstimator::with(first.size(), grid, estimator)?;
+        let mut flow = FlowEstimator::new(first.size(), estimator)?;
         let mut previous: Option<usize> = None;
         for frame in std::iter::once(first).chain(pictures) {
             if cancel.is_cancelled() {

@@ -1,10 +1,14 @@
-//! A channel between two stages that is bounded in bytes, not in items: a 4K picture is
-//! 25 MB, a 480p one 1.2 MB. A full channel holds its sender back.
+//! A channel between two stages that is bounded in bytes: a 4K picture is 25 MB, a 480p one
+//! 1.2 MB. Where those would let it hold more, it is bounded in items too: that many smooth
+//! out what varies from frame to frame, and more would only wait. A full channel holds its
+//! sender back.
 
 use std::{
     collections::VecDeque,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
+
+const MOST_ITEMS: usize = 16;
 
 /// A channel that holds at most `limit_bytes`, or one item if that item alone is larger.
 pub fn bounded<T>(limit_bytes: usize) -> (Sender<T>, Receiver<T>) {
@@ -34,6 +38,13 @@ struct State<T> {
     open: bool,
 }
 
+impl<T> State<T> {
+    fn has_room(&self, bytes: usize, limit_bytes: usize) -> bool {
+        let fits = self.items.len() < MOST_ITEMS && self.bytes + bytes <= limit_bytes;
+        self.items.is_empty() || fits
+    }
+}
+
 impl<T> Shared<T> {
     fn state(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -53,7 +64,7 @@ impl<T> Sender<T> {
     /// Waits for room. Gives the item back when nobody will receive it any more.
     pub fn send(&self, item: T, bytes: usize) -> Result<(), T> {
         let mut state = self.0.state();
-        while state.open && !state.items.is_empty() && state.bytes + bytes > self.0.limit_bytes {
+        while state.open && !state.has_room(bytes, self.0.limit_bytes) {
             state = self.0.wait(state);
         }
         if !state.open {

@@ -42,7 +42,19 @@ impl Evaluation {
         progress: &Progress,
         cancel: &CancelToken,
     ) -> Result<Scored, PipelineError> {
-        let stabilisation = Stabilisation {
+        let mut rows = Vec::new();
+        let summaries = self.stabilisation(settings, cancel).run(|stable| {
+            match stable {
+                Stable::Frame(_) => progress.advance(),
+                Stable::Row(row) => rows.push(*row),
+            }
+            Ok(())
+        })?;
+        one(summaries, rows)
+    }
+
+    pub(super) fn stabilisation(&self, settings: Settings, cancel: &CancelToken) -> Stabilisation {
+        Stabilisation {
             tracks: self.tracks.clone(),
             range: self.range,
             manifest: self.manifest.clone(),
@@ -53,16 +65,7 @@ impl Evaluation {
             meter: self.meter(&settings),
             truth: Some(self.truth.clone()),
             cancel: cancel.clone(),
-        };
-        let mut rows = Vec::new();
-        let summaries = stabilisation.run(|stable| {
-            match stable {
-                Stable::Frame(_) => progress.advance(),
-                Stable::Row(row) => rows.push(row),
-            }
-            Ok(())
-        })?;
-        one(summaries, rows)
+        }
     }
 
     /// The ground truth measured as if it were the masks: what its own motion costs.
@@ -90,7 +93,7 @@ impl Evaluation {
         }
         let summaries = meters.finish(&mut |stable| {
             if let Stable::Row(row) = stable {
-                rows.push(row);
+                rows.push(*row);
             }
             Ok(())
         })?;

@@ -1,15 +1,19 @@
 //! Passes 2 and 3 over tracks that are there or are just being made.
 
-use std::{path::PathBuf, sync::Arc, thread};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+};
 
 use super::{CancelToken, FrameRange, PipelineError, RunProgress, Stabilisation, Stable, Tracks, channel};
 use crate::{
-    export::{ExportClass, ExportFrame, ExportKind, ExportTarget, Exporter, Report, palette},
+    export::{ExportClass, ExportFrame, ExportKind, ExportTarget, Exports, Report, palette},
     frame::{Frame, FrameIndex, FrameSize},
     metrics::{ClassSummary, FrameMetrics, MeterSettings},
     segment::{ClassGroup, Manifest},
     smooth::Settings,
-    video::{self, VideoSource},
+    video::{self, VideoError, VideoSource},
 };
 
 /// What to write of a clip, and where.
@@ -37,7 +41,7 @@ pub struct Finished {
 /// An export whose files can be written and are begun. Dropping it removes them.
 pub struct Begun {
     job: Export,
-    exporters: Vec<Box<dyn Exporter>>,
+    exports: Exports,
 }
 
 impl Export {
@@ -51,8 +55,8 @@ impl Export {
             frames_per_sec: self.frames_per_sec,
             force: self.force,
         };
-        let exporters = self.exports.iter().map(|kind| kind.begin(&target)).collect::<Result<_, _>>()?;
-        Ok(Begun { job: self, exporters })
+        let exports = Exports::begin(&self.exports, &target)?;
+        Ok(Begun { job: self, exports })
     }
 }
 
@@ -61,7 +65,7 @@ impl Begun {
     /// over too.
     ///
     /// # Errors
-    /// Nothing is left of unfinished files.
+    /// Nothing is left of any file then.
     pub fn run(
         self,
         tracks: Tracks,
@@ -69,7 +73,8 @@ impl Begun {
         progress: &RunProgress,
         cancel: &CancelToken,
     ) -> Result<Finished, PipelineError> {
-        let Self { job, exporters } = self;
+        let Self { job, exports } = self;
+        let segmented = tracks.segmented.clone();
         let stabilisation = Stabilisation {
             tracks,
             range: job.range,
@@ -85,25 +90,32 @@ impl Begun {
             truth: None,
             cancel: cancel.clone(),
         };
-        let pictures = job.exports.iter().any(|kind| kind.needs_picture()).then_some(&job.video);
-        let written = write(stabilisation, exporters, pictures, job.memory_bytes / 2, progress);
+        let pictures = job.exports.iter().any(|kind| kind.needs_picture()).then_some(job.video.as_path());
+        let written = write(stabilisation, exports, pictures, job.memory_bytes / 2, progress);
         if cancel.is_cancelled() {
             return Err(PipelineError::Cancelled);
         }
-        let written = written?;
+        let mut written = written?;
+        let loss = loss()?;
+        let expected = job.range.count(segmented.length()?.unwrap_or(usize::MAX));
+        if written.frames != expected {
+            let path = segmented.path().to_owned();
+            return Err(PipelineError::DamagedStore { path, found: written.frames, expected });
+        }
         let report = Report {
             program: format!("steadymask {}", env!("CARGO_PKG_VERSION")),
             video: job.video,
             frames: written.frames,
             model: job.manifest.name,
-            settings: serde_json::to_value(job.settings).unwrap_or_default(),
+            settings: job.settings,
             summaries: written.summaries,
-            loss: loss()?,
+            loss,
         };
-        let mut files = Vec::new();
-        for exporter in written.exporters {
-            files.extend(exporter.finish(&report)?);
+        written.exports.finish(&report)?;
+        if cancel.is_cancelled() {
+            return Err(PipelineError::Cancelled);
         }
+        let files = written.exports.publish()?;
         progress.masks.finish();
         Ok(Finished { report, files })
     }
@@ -118,40 +130,42 @@ fn export_class(group: &ClassGroup) -> ExportClass {
 
 struct Written {
     summaries: Vec<ClassSummary>,
-    exporters: Vec<Box<dyn Exporter>>,
+    exports: Exports,
     frames: usize,
 }
 
 enum Outgoing {
     Frame(ExportFrame),
-    Row(FrameMetrics),
+    Row(Box<FrameMetrics>),
 }
 
 /// Pass 2 and, in a thread of its own, pass 3.
 fn write(
     stabilisation: Stabilisation,
-    mut exporters: Vec<Box<dyn Exporter>>,
-    pictures: Option<&PathBuf>,
+    mut exports: Exports,
+    pictures: Option<&Path>,
     memory_bytes: usize,
     progress: &RunProgress,
 ) -> Result<Written, PipelineError> {
     let first = stabilisation.range.first;
     let picture_bytes = 3 * stabilisation.size.pixels();
     let (outgoing, stream) = channel::bounded(memory_bytes);
+    let cancel = stabilisation.cancel.clone();
     thread::scope(|scope| {
-        let writer = scope.spawn(move || -> Result<Vec<Box<dyn Exporter>>, PipelineError> {
+        let writer = scope.spawn(move || -> Result<Exports, PipelineError> {
             for item in stream {
-                for exporter in &mut exporters {
-                    match &item {
-                        Outgoing::Frame(frame) => exporter.frame(frame)?,
-                        Outgoing::Row(row) => exporter.row(row)?,
-                    }
+                if cancel.is_cancelled() {
+                    return Err(PipelineError::Cancelled);
                 }
-                if matches!(item, Outgoing::Frame(_)) {
-                    progress.masks.advance();
+                match item {
+                    Outgoing::Frame(frame) => {
+                        exports.frame(&frame)?;
+                        progress.masks.advance();
+                    }
+                    Outgoing::Row(row) => exports.row(&row)?,
                 }
             }
-            Ok(exporters)
+            Ok(exports)
         });
         let mut pictures = pictures.map(|path| Pictures::open(path, first)).transpose()?;
         let mut frames = 0;
@@ -166,7 +180,7 @@ fn write(
                     let frame = ExportFrame {
                         index: frame.index,
                         timestamp: frame.timestamp,
-                        picture: picture.flatten(),
+                        picture,
                         masks: frame.masks,
                     };
                     outgoing.send(Outgoing::Frame(frame), bytes)
@@ -177,11 +191,10 @@ fn write(
             sent.map_err(|_| PipelineError::Internal("the writer stopped".into()))
         });
         drop(outgoing);
-        let written = writer
-            .join()
-            .unwrap_or_else(|_| Err(PipelineError::Internal("the writer panicked".into())));
-        let exporters = written?;
-        Ok(Written { summaries: summaries?, exporters, frames })
+        let written =
+            writer.join().unwrap_or_else(|_| Err(PipelineError::Internal("the writer panicked".into())));
+        let exports = written?;
+        Ok(Written { summaries: summaries?, exports, frames })
     })
 }
 
@@ -191,15 +204,18 @@ struct Pictures {
 }
 
 impl Pictures {
-    fn open(path: &PathBuf, first: usize) -> Result<Self, PipelineError> {
+    fn open(path: &Path, first: usize) -> Result<Self, PipelineError> {
         let mut source = video::open(path)?;
         source.seek(FrameIndex::new(first))?;
         Ok(Self { source })
     }
 
-    fn next(&mut self, index: FrameIndex) -> Result<Option<Arc<Frame>>, PipelineError> {
-        let frame = self.source.next_frame()?;
-        debug_assert!(frame.as_ref().is_none_or(|frame| frame.index() == index));
-        Ok(frame.map(Arc::new))
+    fn next(&mut self, index: FrameIndex) -> Result<Arc<Frame>, PipelineError> {
+        let frame = self.source.next_frame()?.filter(|frame| frame.index() == index);
+        Ok(Arc::new(frame.ok_or_else(|| VideoError::Unreadable {
+            path: self.source.info().path.clone(),
+            cause: format!("frame {index} is no longer in it"),
+            remedy: "wait until nothing changes the file, and run again".into(),
+        })?))
     }
 }

@@ -56,7 +56,8 @@ impl Preview {
         settings.check()?;
         let Some(raw) = self.probabilities(index)? else { return Ok(None) };
         let (before, after) = settings.reach();
-        let wanted = index.saturating_sub(before).max(self.range.first)..=(index + after).min(self.range.last);
+        let wanted =
+            index.saturating_sub(before).max(self.range.first)..=(index + after).min(self.range.last);
         let there = self.there(index, &wanted, settings.motion.is_on())?;
         let mut frames = Vec::new();
         for at in there.clone() {
@@ -84,10 +85,16 @@ impl Preview {
         motion: bool,
     ) -> Result<RangeInclusive<usize>, PipelineError> {
         let (mut first, mut last) = (index, index);
-        while first > *wanted.start() && self.joined(first, motion)? && self.probabilities(first - 1)?.is_some() {
+        while first > *wanted.start()
+            && self.joined(first, motion)?
+            && self.probabilities(first - 1)?.is_some()
+        {
             first -= 1;
         }
-        while last < *wanted.end() && self.joined(last + 1, motion)? && self.probabilities(last + 1)?.is_some() {
+        while last < *wanted.end()
+            && self.joined(last + 1, motion)?
+            && self.probabilities(last + 1)?.is_some()
+        {
             last += 1;
         }
         Ok(first..=last)

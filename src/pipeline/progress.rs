@@ -44,7 +44,9 @@ struct Counter {
     done: AtomicUsize,
     /// 0 while it is not known.
     total: AtomicUsize,
-    /// When the first frame was done, and how many were done without work by then.
+    /// How many were done without work.
+    skipped: AtomicUsize,
+    /// When the first frame that took work was done.
     started: Mutex<Option<Instant>>,
     finished: AtomicBool,
 }
@@ -76,6 +78,12 @@ impl Progress {
         self.0.done.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts frames that were done already: they say nothing of the rate.
+    pub fn skip(&self, frames: usize) {
+        self.0.skipped.fetch_add(frames, Ordering::Relaxed);
+        self.0.done.fetch_add(frames, Ordering::Relaxed);
+    }
+
     /// What is done is all there was.
     pub fn finish(&self) {
         self.set_total(Some(self.0.done.load(Ordering::Relaxed)));
@@ -90,9 +98,10 @@ impl Progress {
         };
         let started = *self.0.started.lock().unwrap_or_else(PoisonError::into_inner);
         // The clock starts with the first frame, so that frame's own time is not counted.
-        let frames_per_sec = started.filter(|_| done > 1).and_then(|started| {
+        let timed = done.saturating_sub(1 + self.0.skipped.load(Ordering::Relaxed));
+        let frames_per_sec = started.filter(|_| timed > 0).and_then(|started| {
             let elapsed_secs = started.elapsed().as_secs_f64();
-            (elapsed_secs > 0.0).then(|| (done - 1) as f64 / elapsed_secs)
+            (elapsed_secs > 0.0).then(|| timed as f64 / elapsed_secs)
         });
         let left = total.zip(frames_per_sec).and_then(|(total, frames_per_sec)| {
             Duration::try_from_secs_f64((total - done) as f64 / frames_per_sec).ok()
@@ -126,6 +135,19 @@ mod tests {
         assert!(one.is_cancelled() && !other.is_cancelled() && !parent.is_cancelled());
         parent.cancel();
         assert!(other.is_cancelled());
+    }
+
+    #[test]
+    fn what_was_done_already_does_not_speed_up_the_rate() {
+        let progress = Progress::new(Some(1000));
+        progress.skip(990);
+        progress.advance();
+        assert_eq!(progress.snapshot().frames_per_sec, None);
+        std::thread::sleep(Duration::from_millis(20));
+        progress.advance();
+        let snapshot = progress.snapshot();
+        assert_eq!(snapshot.done, 992);
+        assert!(snapshot.frames_per_sec.unwrap() <= 50.0, "{snapshot:?}");
     }
 
     #[test]

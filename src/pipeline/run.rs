@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What the smoother follows.
-pub const FLOW: Estimator = Estimator::Dis(Quality::Medium);
+pub const FLOW: Estimator = Estimator::Dis(Quality::Fine);
 
 /// A network that is known but may not be loaded yet.
 pub struct Model {
@@ -79,9 +79,8 @@ impl Run {
         .spawn();
         let loss = || {
             // The tracks ended, so pass 1 has too.
-            let analysed = analysis
-                .join()
-                .unwrap_or_else(|_| Err(PipelineError::Internal("pass 1 panicked".into())))?;
+            let analysed =
+                analysis.join().unwrap_or_else(|_| Err(PipelineError::Internal("pass 1 panicked".into())))?;
             Ok(analysed.loss)
         };
         export.run(tracks, loss, progress, cancel).inspect_err(|_| stop.cancel())

@@ -7,15 +7,18 @@
 
 use std::{collections::VecDeque, path::PathBuf, sync::Arc, thread};
 
-use super::{truth::Truth, CancelToken, FlowTrack, FrameRange, PipelineError, Tracks, channel};
+use super::{CancelToken, FlowTrack, FrameRange, PipelineError, Tracks, channel, truth::Truth};
 use crate::{
     export::MaskPair,
     flow::{FlowPair, warp_mask},
     frame::{FrameIndex, FrameSize, Timestamp},
     mask::{Mask, SoftMask},
-    metrics::{ClassMeter, ClassSummary, FrameMetrics, MeterFrame, MeterSettings, Warped, WarpedNeighbours, WarpedPair},
+    metrics::{
+        ClassMeter, ClassSummary, FrameMetrics, MeterFrame, MeterSettings, Warped, WarpedNeighbours,
+        WarpedPair,
+    },
     segment::{ClassGroup, Manifest, probabilities},
-    smooth::{Masks, Settings, SmoothFrame, decide, harden},
+    smooth::{Input, Settings, SmoothFrame, Smoother, VoteSmoother, decide, harden},
 };
 
 pub struct Stabilisation {
@@ -44,7 +47,7 @@ pub struct StableFrame {
 /// What pass 2 gives, in order. A row comes after its frame.
 pub enum Stable {
     Frame(StableFrame),
-    Row(FrameMetrics),
+    Row(Box<FrameMetrics>),
 }
 
 /// What pass 1 found out about a frame, at the picture's size.
@@ -97,17 +100,22 @@ impl Stabilisation {
             }
             // The clip is over, or pass 1 stopped here and says why itself.
             let Some(segmented) = segmented else { break };
+            // `None` where pass 1 stopped before it, and `Some(None)` where there is none to have.
             let flow_of = |flow: &Option<FlowTrack>| match flow {
-                Some(flow) if index > self.range.first => Ok(flow.track.wait(index, go_on)?.map(Arc::new)),
-                _ => Ok::<_, PipelineError>(None),
+                Some(flow) if index > self.range.first => {
+                    Ok(flow.track.wait(index, go_on)?.map(|flow| Some(Arc::new(flow))))
+                }
+                _ => Ok::<_, PipelineError>(Some(None)),
             };
-            let smoothing = flow_of(&self.tracks.flow)?;
+            let Some(smoothing) = flow_of(&self.tracks.flow)? else { break };
             let scoring = match &self.tracks.scoring_flow {
-                None => smoothing.clone(),
+                None => Some(smoothing.clone()),
                 scoring => flow_of(scoring)?,
             };
+            let Some(scoring) = scoring else { break };
             let probabilities = probabilities(&segmented.logits, &self.manifest, &self.groups, self.size);
-            let bytes = probabilities.len() * self.size.pixels() + smoothing.as_ref().map_or(0, |flow| flow.bytes());
+            let bytes =
+                probabilities.len() * self.size.pixels() + smoothing.as_ref().map_or(0, |flow| flow.bytes());
             let flow = Flows { smoothing, scoring };
             let frame = Known { index, timestamp: segmented.timestamp, probabilities, flow };
             if known.send(frame, bytes).is_err() {
@@ -123,7 +131,7 @@ impl Stabilisation {
         mut truth: Option<Truth>,
         take: &mut impl FnMut(Stable) -> Result<(), PipelineError>,
     ) -> Result<Vec<ClassSummary>, PipelineError> {
-        let mut smoother = self.settings.smoother(self.memory_bytes)?;
+        let mut filter = Filter::new(&self.settings, self.groups.len(), self.memory_bytes)?;
         let mut waiting: VecDeque<Waiting> = VecDeque::new();
         let mut meters = Meters::new(&self.groups, self.meter);
         for Known { index, timestamp, probabilities, flow } in stream {
@@ -131,13 +139,13 @@ impl Stabilisation {
                 return Err(PipelineError::Cancelled);
             }
             let raw = decide(&probabilities, self.settings.threshold, self.settings.overlap);
+            let smoothed = filter.push(&raw, probabilities, flow.smoothing, &self.settings)?;
             waiting.push_back(Waiting { index, timestamp, raw, scoring: flow.scoring });
-            let frame = SmoothFrame { masks: probabilities.into(), flow: flow.smoothing };
-            for smoothed in smoother.push(frame)? {
+            for smoothed in smoothed {
                 self.emit(waiting.pop_front(), smoothed, &mut truth, &mut meters, take)?;
             }
         }
-        for smoothed in smoother.finish() {
+        for smoothed in filter.finish(&self.settings) {
             self.emit(waiting.pop_front(), smoothed, &mut truth, &mut meters, take)?;
         }
         meters.finish(take)
@@ -146,7 +154,7 @@ impl Stabilisation {
     fn emit(
         &self,
         waiting: Option<Waiting>,
-        smoothed: Masks,
+        smoothed: Vec<Mask>,
         truth: &mut Option<Truth>,
         meters: &mut Meters,
         take: &mut impl FnMut(Stable) -> Result<(), PipelineError>,
@@ -154,14 +162,59 @@ impl Stabilisation {
         let Some(Waiting { index, timestamp, raw, scoring }) = waiting else {
             return Err(PipelineError::Internal("the smoother gave more frames than it got".into()));
         };
-        let smoothed = harden(&smoothed, &self.settings);
         let masks: Vec<MaskPair> =
             raw.into_iter().zip(smoothed).map(|(raw, smoothed)| MaskPair { raw, smoothed }).collect();
         let frame = StableFrame { index: FrameIndex::new(index), timestamp, masks };
         let truth = truth.as_mut().map(|truth| truth.mask(frame.index)).transpose()?;
         let rows = meters.push(&frame, scoring.as_deref(), truth.as_ref());
         take(Stable::Frame(frame))?;
-        rows.into_iter().try_for_each(|row| take(Stable::Row(row)))
+        rows.into_iter().try_for_each(|row| take(Stable::Row(Box::new(row))))
+    }
+}
+
+/// The smoother that the settings ask for, from frames to hard masks.
+enum Filter {
+    Soft(Box<dyn Smoother>),
+    /// One class of hard masks without motion is a count of votes, which is far quicker.
+    Votes(VoteSmoother),
+}
+
+impl Filter {
+    fn new(settings: &Settings, classes: usize, memory_bytes: usize) -> Result<Self, PipelineError> {
+        let is_hard = settings.input == Input::Masks && classes == 1;
+        Ok(match VoteSmoother::new(settings).filter(|_| is_hard) {
+            Some(votes) => Self::Votes(votes),
+            None => Self::Soft(settings.smoother(memory_bytes)?),
+        })
+    }
+
+    /// Takes a frame and gives the masks, class by class, of those that are ready.
+    fn push(
+        &mut self,
+        raw: &[Mask],
+        probabilities: Vec<SoftMask>,
+        flow: Option<Arc<FlowPair>>,
+        settings: &Settings,
+    ) -> Result<Vec<Vec<Mask>>, PipelineError> {
+        match self {
+            Self::Soft(smoother) => {
+                let ready = smoother.push(SmoothFrame { masks: probabilities.into(), flow })?;
+                Ok(ready.iter().map(|masks| harden(masks, settings)).collect())
+            }
+            Self::Votes(votes) => {
+                let cut = flow.is_some_and(|flow| flow.is_cut());
+                let mut ready = if cut { votes.finish() } else { Vec::new() };
+                ready.extend(raw.first().and_then(|mask| votes.push(Arc::new(mask.clone()))));
+                Ok(ready.into_iter().map(|mask| vec![mask]).collect())
+            }
+        }
+    }
+
+    fn finish(&mut self, settings: &Settings) -> Vec<Vec<Mask>> {
+        match self {
+            Self::Soft(smoother) => smoother.finish().iter().map(|masks| harden(masks, settings)).collect(),
+            Self::Votes(votes) => votes.finish().into_iter().map(|mask| vec![mask]).collect(),
+        }
     }
 }
 
@@ -213,7 +266,7 @@ impl Meters {
         let mut summaries = Vec::new();
         for meter in self.classes {
             let (row, summary) = meter.finish();
-            row.into_iter().try_for_each(|row| take(Stable::Row(row)))?;
+            row.into_iter().try_for_each(|row| take(Stable::Row(Box::new(row))))?;
             summaries.push(summary);
         }
         Ok(summaries)

@@ -66,10 +66,9 @@ pub fn tune(
         trials.push(trial(settings, &summaries, min_agreement));
         progress.advance();
     }
-    let best = trials
-        .iter()
-        .filter(|trial| trial.admissible)
-        .min_by(|a, b| f64::total_cmp(&a.warped_instability.unwrap_or(1.0), &b.warped_instability.unwrap_or(1.0)));
+    let best = trials.iter().filter(|trial| trial.admissible).min_by(|a, b| {
+        f64::total_cmp(&a.warped_instability.unwrap_or(1.0), &b.warped_instability.unwrap_or(1.0))
+    });
     let (settings, why) = match best {
         Some(best) => (best.settings, reason(best, &trials, min_agreement)),
         None => (
@@ -82,14 +81,24 @@ pub fn tune(
     Ok(Tuned { settings, why, min_agreement, trials })
 }
 
+/// Tunes on the clip of an evaluation, of whose ground truth it sees nothing.
+pub fn tune_for(
+    evaluation: &super::Evaluation,
+    base: Settings,
+    cancel: &CancelToken,
+) -> Result<Tuned, PipelineError> {
+    let job = |settings| Stabilisation { truth: None, ..evaluation.stabilisation(settings, cancel) };
+    tune(job, base, &Progress::default(), cancel)
+}
+
 fn candidates(base: Settings) -> Vec<Settings> {
     let windows = |method, frames: &[u32]| {
         let windows = frames.iter().filter_map(|&frames| Window::new(frames).ok());
         windows.map(|window| Settings { method, window, ..base }).collect::<Vec<_>>()
     };
-    let alphas = [0.6, 0.4, 0.3, 0.2].into_iter().filter_map(|alpha| Alpha::new(alpha).ok());
-    let mut all = windows(Method::MovingAverage, &[3, 5, 7, 9, 13]);
-    all.extend(windows(Method::Median, &[3, 5, 7]));
+    let alphas = [0.4, 0.25, 0.15, 0.1, 0.07].into_iter().filter_map(|alpha| Alpha::new(alpha).ok());
+    let mut all = windows(Method::MovingAverage, &[5, 9, 13]);
+    all.extend(windows(Method::Median, &[5, 9]));
     all.extend(alphas.map(|alpha| Settings { method: Method::Exponential, alpha, ..base }));
     all
 }
@@ -112,7 +121,8 @@ fn trial(settings: Settings, summaries: &[ClassSummary], min_agreement: f64) -> 
 }
 
 fn reason(best: &Trial, trials: &[Trial], min_agreement: f64) -> String {
-    let late = trials.iter().filter(|trial| trial.lag_frames.is_some_and(|lag| lag.abs() > MAX_LAG_FRAMES)).count();
+    let late =
+        trials.iter().filter(|trial| trial.lag_frames.is_some_and(|lag| lag.abs() > MAX_LAG_FRAMES)).count();
     let untrue = trials.iter().filter(|trial| !trial.admissible).count() - late;
     format!(
         "the least warped instability, {:.3}, of {} settings; left out: {late} for lag over {MAX_LAG_FRAMES} frames, {untrue} for agreement with the raw masks under {min_agreement:.2}",

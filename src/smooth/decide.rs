@@ -31,7 +31,8 @@ pub fn decide(masks: &[SoftMask], threshold: Threshold, overlap: Switch) -> Vec<
         let mut sum = vec![0u16; winners.len()];
         for (class, mask) in (1..).zip(masks) {
             let values = &mask.values()[start..start + winners.len()];
-            for (((winner, best), sum), &value) in winners.iter_mut().zip(&mut best).zip(&mut sum).zip(values) {
+            for (((winner, best), sum), &value) in winners.iter_mut().zip(&mut best).zip(&mut sum).zip(values)
+            {
                 *winner = if value > *best { class } else { *winner };
                 *best = value.max(*best);
                 *sum += u16::from(value);

@@ -19,176 +19,22 @@ use std::collections::VecDeque;
 
 use rayon::prelude::*;
 
-use crate::flow::{Flow, Upscale, rows_per_band};
+use crate::flow::{Upscale, rows_per_band};
 use crate::frame::FrameSize;
 use crate::mask::SoftMask;
+use crate::simd::vectorised;
 
+use super::recursion::{ONE, Recursion, STATE_BITS, Start, State, Weight};
 use super::scenes::{Filter, masks_of};
-use super::weighting::{self, Neighbour};
-use super::window::bands;
 use super::{Alpha, Masks, SmoothFrame};
 
-/// The value of a state's last bit is 1/128 of a probability's.
-const STATE_BITS: u32 = 7;
-/// Gains and sums of weights are in 1/32768.
-const ONE: i32 = 1 << 15;
-
-/// The running mean after one frame, and the sum of the weights in it.
-#[derive(Clone)]
-struct State {
-    /// A plane for each class.
-    means: Vec<Vec<u16>>,
-    weight: Weight,
-}
-
-#[derive(Clone)]
-enum Weight {
-    Everywhere(i32),
-    /// Differs from pixel to pixel once the flow has failed somewhere.
-    PerPixel(Vec<u16>),
-}
-
-/// What happens to the sum of weights from frame to frame.
-#[derive(Clone, Copy)]
-enum Start {
-    /// The first frame counts in full, and so does one whose past is lost.
-    Full,
-    /// It counts like any other, by α.
-    Alike,
-}
-
-#[derive(Clone, Copy)]
-struct Recursion {
-    alpha: i32,
-    start: Start,
-}
-
-impl Recursion {
-    fn new(alpha: Alpha, start: Start) -> Self {
-        Self { alpha: ((alpha.get() * ONE as f32).round() as i32).max(1), start }
-    }
-
-    fn begin(self, masks: &[SoftMask]) -> State {
-        let exact = |mask: &SoftMask| mask.values().iter().map(|&value| u16::from(value) << STATE_BITS).collect();
-        let weight = match self.start {
-            Start::Full => ONE,
-            Start::Alike => self.alpha,
-        };
-        State { means: masks.iter().map(exact).collect(), weight: Weight::Everywhere(weight) }
-    }
-
-    /// The sum of weights after this frame and the gain with which its sample enters the
-    /// mean, where the sum of what came before, as seen from here, is `past`.
-    #[inline(always)]
-    fn weight_and_gain(self, past: f32) -> (f32, f32) {
-        let alpha = self.alpha as f32 / ONE as f32;
-        let weight = match self.start {
-            Start::Full => 1.0,
-            Start::Alike => alpha + (1.0 - alpha) * past,
-        };
-        (weight, 1.0 - (1.0 - alpha) * past / weight)
-    }
-
-    /// One frame on. `flow` leads from this frame to the one of `last`.
-    fn advance(self, last: &State, masks: &[SoftMask], flow: Option<&Flow>, upscale: &mut Option<Upscale>) -> State {
-        match flow {
-            // Weights differ from pixel to pixel only along a flow; without one on the way
-            // the past cannot be found again, and the frame stands for itself.
-            None => match last.weight {
-                Weight::Everywhere(past) => self.advance_in_place(last, past, masks),
-                Weight::PerPixel(_) => self.begin(masks),
-            },
-            Some(flow) => {
-                let (grid, size) = (flow.size(), masks[0].size());
-                if upscale.as_ref().is_none_or(|upscale| !upscale.is_for(grid, size)) {
-                    *upscale = None;
-                }
-                self.advance_along(last, masks, flow, upscale.get_or_insert_with(|| Upscale::new(grid, size)))
-            }
+vectorised! {
+    /// A half is rounded up: a mean of exactly 0.5 becomes the level that counts as set.
+    fn to_levels(out: &mut [u8], means: &[u16]) {
+        for (out, &mean) in out.iter_mut().zip(means) {
+            *out = ((mean + (1 << (STATE_BITS - 1))) >> STATE_BITS) as u8;
         }
     }
-
-    fn advance_in_place(self, last: &State, past: i32, masks: &[SoftMask]) -> State {
-        let (weight, gain) = self.weight_and_gain(past as f32 / ONE as f32);
-        let gain = to_fixed(gain);
-        let band_px = rows_per_band(masks[0].size()) * masks[0].size().width();
-        let advance = |(mask, last): (&SoftMask, &Vec<u16>)| {
-            let mut mean = vec![0; last.len()];
-            let bands = mask.values().par_chunks(band_px).zip(last.par_chunks(band_px));
-            mean.par_chunks_mut(band_px).zip(bands).for_each(|(mean, (values, last))| {
-                for ((mean, &value), &last) in mean.iter_mut().zip(values).zip(last) {
-                    *mean = step(last, value, gain);
-                }
-            });
-            mean
-        };
-        State {
-            means: masks.iter().zip(&last.means).map(advance).collect(),
-            weight: Weight::Everywhere(to_fixed(weight)),
-        }
-    }
-
-    fn advance_along(self, last: &State, masks: &[SoftMask], flow: &Flow, upscale: &Upscale) -> State {
-        let size = masks[0].size();
-        let width = size.width();
-        let trust = weighting::weights(&Neighbour { flow });
-        let sampler = upscale.sampler(flow.field(), &trust);
-        let rows = rows_per_band(size);
-        let mut means: Vec<Vec<u16>> = masks.iter().map(|_| vec![0; size.pixels()]).collect();
-        let mut weights = vec![0u16; size.pixels()];
-        let bands = bands(&mut means, rows * width).into_par_iter().zip(weights.par_chunks_mut(rows * width));
-        bands.enumerate().for_each(|(i, (mut means, weights))| {
-            let mut sampler = sampler.band();
-            let (mut past, mut gains, mut warped) = (vec![0u16; width], vec![0i32; width], vec![0u16; width]);
-            for (row, weights) in weights.chunks_mut(width).enumerate() {
-                let y = i * rows + row;
-                let places = sampler.row(y);
-                match &last.weight {
-                    Weight::Everywhere(weight) => past.fill(*weight as u16),
-                    Weight::PerPixel(plane) => places.sample_u16(plane, &mut past),
-                }
-                let samples = past.iter().zip(places.weights());
-                for ((gain, weight), (&past, &trust)) in gains.iter_mut().zip(weights).zip(samples) {
-                    let past = f32::from(past) * f32::from(trust) / (ONE * i32::from(weighting::FULL)) as f32;
-                    let (sum, share) = self.weight_and_gain(past);
-                    *weight = to_fixed(sum) as u16;
-                    *gain = to_fixed(share);
-                }
-                let at = row * width..(row + 1) * width;
-                for ((mean, mask), last) in means.iter_mut().zip(masks).zip(&last.means) {
-                    places.sample_u16(last, &mut warped);
-                    let values = &mask.values()[y * width..][..width];
-                    let inputs = values.iter().zip(&warped).zip(&gains);
-                    for (mean, ((&value, &warped), &gain)) in mean[at.clone()].iter_mut().zip(inputs) {
-                        *mean = step(warped, value, gain);
-                    }
-                }
-            }
-        });
-        let weight = match self.start {
-            Start::Full => Weight::Everywhere(ONE),
-            Start::Alike => Weight::PerPixel(weights),
-        };
-        State { means, weight }
-    }
-}
-
-/// From the mean so far towards a frame's value, by the gain. A value equal to the mean
-/// leaves it as it is; a gain of 1 gives the value.
-#[inline(always)]
-fn step(mean: u16, value: u8, gain: i32) -> u16 {
-    let difference = (i32::from(value) << STATE_BITS) - i32::from(mean);
-    (i32::from(mean) + ((difference * gain + ONE / 2) >> 15)) as u16
-}
-
-fn to_fixed(share: f32) -> i32 {
-    (share * ONE as f32 + 0.5) as i32
-}
-
-/// A half is rounded up: a mean of exactly 0.5 becomes the level that counts as set.
-#[inline(always)]
-fn to_level(mean: u32) -> u8 {
-    ((mean + (1 << (STATE_BITS - 1))) >> STATE_BITS) as u8
 }
 
 pub(super) struct Causal {
@@ -214,11 +60,9 @@ impl Filter for Causal {
         };
         let levels = |mean: &Vec<u16>| {
             let mut out = vec![0; mean.len()];
-            out.par_chunks_mut(1 << 16).zip(mean.par_chunks(1 << 16)).for_each(|(out, mean)| {
-                for (out, &mean) in out.iter_mut().zip(mean) {
-                    *out = to_level(mean.into());
-                }
-            });
+            out.par_chunks_mut(1 << 16)
+                .zip(mean.par_chunks(1 << 16))
+                .for_each(|(out, mean)| to_levels(out, mean));
             out
         };
         let smoothed = masks_of(frame.masks[0].size(), state.means.iter().map(levels).collect());
@@ -254,7 +98,7 @@ impl Centred {
     /// How many frames the backward run begins ahead of the last frame that it finishes.
     /// As many are finished by one run: each frame is then passed twice.
     fn lookahead(&self, size: FrameSize, classes: usize) -> usize {
-        let kept = 1.0 - self.recursion.alpha as f64 / f64::from(ONE);
+        let kept = 1.0 - f64::from(self.recursion.alpha());
         let far = if kept > 0.0 { ((1.0f64 / 512.0).ln() / kept.ln()).ceil() as usize } else { 1 };
         // A mask and a mean for each class, a sum of weights, and some for the flow.
         let frame_bytes = size.pixels() * (3 * classes + 4);
@@ -275,7 +119,7 @@ impl Centred {
                 }
             };
             if i < count {
-                ready.push(both(self.recursion.alpha, &frame.masks, past, &state));
+                ready.push(both(self.recursion, &frame.masks, past, &state));
             }
             future = Some(state);
         }
@@ -308,27 +152,23 @@ impl Filter for Centred {
 }
 
 /// `(F + B − α p) / (D + E − α)` from the two means and their sums of weights.
-fn both(alpha: i32, masks: &[SoftMask], past: &State, future: &State) -> Masks {
+fn both(recursion: Recursion, masks: &[SoftMask], past: &State, future: &State) -> Masks {
     let size = masks[0].size();
     let band_px = rows_per_band(size) * size.width();
+    let alpha = recursion.alpha() * ONE as f32;
     let combine = |class: usize| {
         let mut out = vec![0; size.pixels()];
         let (values, f, b) = (masks[class].values(), &past.means[class], &future.means[class]);
         out.par_chunks_mut(band_px).enumerate().for_each(|(i, out)| {
             let at = i * band_px..i * band_px + out.len();
-            let inputs = values[at.clone()].iter().zip(&f[at.clone()]).zip(&b[at.clone()]);
             match (&past.weight, &future.weight) {
                 (&Weight::Everywhere(d), &Weight::Everywhere(e)) => {
-                    let shares = Shares::of(alpha as f32, d as f32, e as f32);
-                    for (out, ((&value, &f), &b)) in out.iter_mut().zip(inputs) {
-                        *out = shares.mean(value, f, b);
-                    }
+                    let shares = Shares::of(alpha, d as f32, e as f32);
+                    both_alike(out, &values[at.clone()], &f[at.clone()], &b[at], shares);
                 }
                 (d, e) => {
-                    let (d, e) = (d.row(at.clone()), e.row(at));
-                    for ((out, ((&value, &f), &b)), (&d, &e)) in out.iter_mut().zip(inputs).zip(d.iter().zip(&*e)) {
-                        *out = Shares::of(alpha as f32, d.into(), e.into()).mean(value, f, b);
-                    }
+                    let (d, e) = (d.row(at.clone()), e.row(at.clone()));
+                    both_weighted(out, &values[at.clone()], (&f[at.clone()], &d), (&b[at], &e), alpha);
                 }
             }
         });
@@ -337,11 +177,21 @@ fn both(alpha: i32, masks: &[SoftMask], past: &State, future: &State) -> Masks {
     masks_of(size, (0..masks.len()).map(combine).collect())
 }
 
-impl Weight {
-    fn row(&self, at: std::ops::Range<usize>) -> std::borrow::Cow<'_, [u16]> {
-        match self {
-            Self::Everywhere(weight) => vec![*weight as u16; at.len()].into(),
-            Self::PerPixel(plane) => plane[at].into(),
+vectorised! {
+    fn both_alike(out: &mut [u8], values: &[u8], past: &[u16], future: &[u16], shares: Shares) {
+        for ((out, &value), (&past, &future)) in out.iter_mut().zip(values).zip(past.iter().zip(future)) {
+            *out = shares.mean(value, past, future);
+        }
+    }
+}
+
+vectorised! {
+    /// Past and future: the means, and their sums of weights.
+    fn both_weighted(out: &mut [u8], values: &[u8], past: (&[u16], &[u16]), future: (&[u16], &[u16]), alpha: f32) {
+        let past = past.0.iter().zip(past.1);
+        let future = future.0.iter().zip(future.1);
+        for ((out, &value), ((&f, &d), (&b, &e))) in out.iter_mut().zip(values).zip(past.zip(future)) {
+            *out = Shares::of(alpha, d.into(), e.into()).mean(value, f, b);
         }
     }
 }
@@ -364,7 +214,8 @@ impl Shares {
 
     #[inline(always)]
     fn mean(self, value: u8, past: u16, future: u16) -> u8 {
-        let mean = f32::from(past) * self.past + f32::from(future) * self.future - f32::from(value) * self.own;
+        let mean =
+            f32::from(past) * self.past + f32::from(future) * self.future - f32::from(value) * self.own;
         // The differences of rounded means may leave the range by a hair.
         (mean + 0.5).clamp(0.0, 255.0) as i32 as u8
     }

@@ -5,6 +5,10 @@
 //! blocks of pixels go through it at once. (Batcher: Sorting networks and their
 //! applications, 1968.)
 
+use crate::simd::vectorised;
+
+use super::Input;
+use super::moving_average::MovingAverage;
 use super::window::{Kernel, Samples};
 
 /// The most samples there are; one more than the largest window, as networks like it.
@@ -17,24 +21,30 @@ type Block = [u8; BLOCK];
 pub(super) struct Median {
     /// For n samples, at index n.
     networks: Vec<Network>,
+    input: Input,
 }
 
 impl Median {
     /// For windows of up to so many frames.
-    pub fn new(frames: usize) -> Self {
-        Self { networks: (0..=frames).map(Network::for_middle_of).collect() }
+    pub fn new(frames: usize, input: Input) -> Self {
+        Self { networks: (0..=frames).map(Network::for_middle_of).collect(), input }
     }
 }
 
 impl Kernel for Median {
     fn alike(&self, rows: &[&[u8]], out: &mut [u8]) {
+        if self.input == Input::Masks {
+            // The median of votes is the majority, and the mean knows it: nothing to sort.
+            MovingAverage.alike(rows, out);
+            return majority(out);
+        }
         let count = rows.len();
         let mut lanes = [[0; BLOCK]; MOST];
         for (start, out) in (0..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
             for (lane, row) in lanes.iter_mut().zip(rows) {
                 lane[..out.len()].copy_from_slice(&row[start..start + out.len()]);
             }
-            self.networks[count].sort(&mut lanes);
+            sort(&self.networks[count], &mut lanes);
             let (low, high) = (&lanes[(count - 1) / 2], &lanes[count / 2]);
             for ((out, &low), &high) in out.iter_mut().zip(low).zip(high) {
                 *out = mean(low, high);
@@ -60,9 +70,10 @@ impl Kernel for Median {
                     *next ^= if is_in { 0 } else { u8::MAX };
                 }
             }
-            self.networks[count].sort(&mut lanes);
+            sort(&self.networks[count], &mut lanes);
             // An odd one out was a least value, which moved the middle up by half a place.
-            let (low, middle, high) = (&lanes[(count - 1) / 2], &lanes[count / 2], &lanes[count / 2 + count % 2]);
+            let (low, middle, high) =
+                (&lanes[(count - 1) / 2], &lanes[count / 2], &lanes[count / 2 + count % 2]);
             for (i, out) in out.iter_mut().enumerate() {
                 let (low, high) = match (count % 2 == 1, next[i] == 0) {
                     (true, true) => (middle[i], middle[i]),
@@ -76,8 +87,17 @@ impl Kernel for Median {
     }
 }
 
+vectorised! {
+    /// A tie, and nothing else, has a mean of 128.
+    fn majority(means: &mut [u8]) {
+        for mean in means {
+            *mean = if *mean == 128 { 128 } else if *mean > 128 { u8::MAX } else { 0 };
+        }
+    }
+}
+
 fn mean(a: u8, b: u8) -> u8 {
-    ((u16::from(a) + u16::from(b) + 1) / 2) as u8
+    (u16::from(a) + u16::from(b)).div_ceil(2) as u8
 }
 
 /// Comparisons that bring the middle of n samples, and its neighbours, into their places.
@@ -102,9 +122,11 @@ impl Network {
         comparisons.reverse();
         Self { comparisons }
     }
+}
 
-    fn sort(&self, lanes: &mut [Block; MOST]) {
-        for &(low, high) in &self.comparisons {
+vectorised! {
+    fn sort(network: &Network, lanes: &mut [Block; MOST]) {
+        for &(low, high) in &network.comparisons {
             let (low, high) = (usize::from(low) % MOST, usize::from(high) % MOST);
             let (a, b) = (lanes[low], lanes[high]);
             for i in 0..BLOCK {
@@ -165,11 +187,20 @@ mod tests {
 
     proptest! {
         #[test]
+        fn of_hard_masks_too(votes in proptest::collection::vec(any::<bool>(), 1..=31)) {
+            let samples: Vec<u8> = votes.iter().map(|&vote| if vote { 255 } else { 0 }).collect();
+            let rows: Vec<&[u8]> = samples.chunks(1).collect();
+            let mut out = [0];
+            Median::new(31, Input::Masks).alike(&rows, &mut out);
+            prop_assert_eq!(out[0], median(samples.clone()));
+        }
+
+        #[test]
         fn the_middle_is_found(samples in proptest::collection::vec(any::<u8>(), 1..=31)) {
             let rows: Vec<[u8; 1]> = samples.iter().map(|&sample| [sample]).collect();
             let rows: Vec<&[u8]> = rows.iter().map(|row| &row[..]).collect();
             let mut out = [0];
-            Median::new(31).alike(&rows, &mut out);
+            Median::new(31, Input::Probabilities).alike(&rows, &mut out);
             prop_assert_eq!(out[0], median(samples));
         }
 
@@ -183,7 +214,7 @@ mod tests {
                 .map(|&(value, is_in)| Samples { values: vec![value], weights: vec![if is_in { 255 } else { 0 }] })
                 .collect();
             let mut out = [0];
-            Median::new(31).weighted(&[own], &neighbours, &mut out);
+            Median::new(31, Input::Probabilities).weighted(&[own], &neighbours, &mut out);
             let counted = others.iter().filter(|other| other.1).map(|other| other.0);
             prop_assert_eq!(out[0], median(counted.chain([own]).collect()));
         }

@@ -8,16 +8,19 @@
 //! begins afresh, so no method knows of cuts. Moving average and median are windows of
 //! neighbours (`window`), seen where they are or moved along the optical flow; the
 //! exponential filter is a recursion, run both ways when it is centred. How much a moved
-//! neighbour counts is decided in `weighting` alone.
+//! neighbour counts is decided in `weighting` alone. [`VoteSmoother`] is a short cut for hard
+//! masks without motion.
 
 mod cleanup;
 mod decide;
 mod exponential;
 mod median;
 mod moving_average;
+mod recursion;
 mod scenes;
 mod settings;
 mod single;
+mod votes;
 mod weighting;
 mod window;
 
@@ -26,6 +29,7 @@ use std::sync::Arc;
 pub use cleanup::{fill_holes, hysteresis, remove_specks};
 pub use decide::{decide, harden};
 pub use settings::{Alpha, Input, Method, Settings, SettingsError, Switch, Threshold, Timing, Window};
+pub use votes::VoteSmoother;
 
 use crate::flow::FlowPair;
 use crate::frame::FrameSize;
@@ -68,10 +72,16 @@ impl Settings {
 
 #[derive(Debug, thiserror::Error)]
 pub enum SmoothError {
-    #[error("frame {frame}, counted from the start of smoothing, has {found} masks where {expected} were begun with; give one for each class")]
+    #[error(
+        "frame {frame}, counted from the start of smoothing, has {found} masks where {expected} were begun with; give one for each class"
+    )]
     Classes { frame: usize, expected: usize, found: usize },
-    #[error("frame {frame}, counted from the start of smoothing, has a mask of {found} where {expected} was begun with; masks of one video have one size")]
+    #[error(
+        "frame {frame}, counted from the start of smoothing, has a mask of {found} where {expected} was begun with; masks of one video have one size"
+    )]
     Size { frame: usize, expected: FrameSize, found: FrameSize },
-    #[error("frame {frame}, counted from the start of smoothing, has no optical flow; give it, or smooth without motion (--motion off)")]
+    #[error(
+        "frame {frame}, counted from the start of smoothing, has no optical flow; give it, or smooth without motion (--motion off)"
+    )]
     NoFlow { frame: usize },
 }

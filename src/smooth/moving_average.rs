@@ -1,5 +1,7 @@
 //! The mean over the window.
 
+use crate::simd::vectorised;
+
 use super::weighting;
 use super::window::{Kernel, Samples};
 
@@ -13,6 +15,16 @@ impl Kernel for MovingAverage {
         if let [only] = rows {
             return out.copy_from_slice(only);
         }
+        means(rows, out);
+    }
+
+    fn weighted(&self, own: &[u8], neighbours: &[Samples], out: &mut [u8]) {
+        weighted_means(own, neighbours, out);
+    }
+}
+
+vectorised! {
+    fn means(rows: &[&[u8]], out: &mut [u8]) {
         let mean = Mean::of(rows.len() as u32);
         for (start, out) in (0..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
             let mut sums = [0u16; BLOCK];
@@ -22,12 +34,14 @@ impl Kernel for MovingAverage {
                 }
             }
             for (out, &sum) in out.iter_mut().zip(&sums) {
-                *out = mean.from_sum(sum);
+                *out = mean.of_sum(sum);
             }
         }
     }
+}
 
-    fn weighted(&self, own: &[u8], neighbours: &[Samples], out: &mut [u8]) {
+vectorised! {
+    fn weighted_means(own: &[u8], neighbours: &[Samples], out: &mut [u8]) {
         for (start, out) in (0..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
             let block = start..start + out.len();
             let mut sums = [0u32; BLOCK];
@@ -43,7 +57,8 @@ impl Kernel for MovingAverage {
                 }
             }
             for ((out, &sum), &total) in out.iter_mut().zip(&sums).zip(&weights) {
-                *out = (sum as f32 / total as f32 + 0.5) as i32 as u8;
+                // As signed numbers, which a processor converts at once.
+                *out = (sum as i32 as f32 / total as i32 as f32 + 0.5) as i32 as u8;
             }
         }
     }
@@ -64,7 +79,7 @@ impl Mean {
     }
 
     #[inline(always)]
-    fn from_sum(&self, sum: u16) -> u8 {
+    fn of_sum(&self, sum: u16) -> u8 {
         let product = u32::from(sum + self.half) * u32::from(self.factor);
         ((product >> 16) as u16 >> self.shift) as u8
     }
@@ -80,7 +95,7 @@ mod tests {
             let mean = Mean::of(frames);
             for sum in 0..=255 * frames {
                 let exact = (f64::from(sum) / f64::from(frames) + 0.5).floor();
-                assert_eq!(f64::from(mean.from_sum(sum as u16)), exact, "{sum} / {frames}");
+                assert_eq!(f64::from(mean.of_sum(sum as u16)), exact, "{sum} / {frames}");
             }
         }
     }

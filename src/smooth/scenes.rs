@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use crate::frame::FrameSize;
 use crate::mask::SoftMask;
 
@@ -27,17 +29,20 @@ pub(super) struct Scenes {
 
 impl Scenes {
     pub fn new(settings: Settings, memory_bytes: usize) -> Self {
-        let filter: Option<Box<dyn Filter>> = match (settings.is_identity(), settings.method, settings.timing) {
+        let filter: Option<Box<dyn Filter>> = match (settings.is_identity(), settings.method, settings.timing)
+        {
             (true, ..) => None,
             (_, Method::MovingAverage, timing) => {
                 Some(Box::new(Windowed::new(super::moving_average::MovingAverage, settings.window, timing)))
             }
             (_, Method::Median, timing) => {
-                let median = super::median::Median::new(settings.window.frames());
+                let median = super::median::Median::new(settings.window.frames(), settings.input);
                 Some(Box::new(Windowed::new(median, settings.window, timing)))
             }
             (_, Method::Exponential, Timing::Causal) => Some(Box::new(Causal::new(settings.alpha))),
-            (_, Method::Exponential, Timing::Centred) => Some(Box::new(Centred::new(settings.alpha, memory_bytes))),
+            (_, Method::Exponential, Timing::Centred) => {
+                Some(Box::new(Centred::new(settings.alpha, memory_bytes)))
+            }
         };
         Self { settings, filter, frames: 0, shape: None }
     }
@@ -63,11 +68,7 @@ impl Scenes {
             Input::Probabilities => masks,
             Input::Masks if masks.len() == 1 || self.settings.overlap.is_on() => {
                 let level = crate::mask::level_of(self.settings.threshold.get());
-                let sure = |mask: &SoftMask| {
-                    let values = mask.values().iter().map(|&value| if value >= level { u8::MAX } else { 0 });
-                    SoftMask::new(mask.size(), values.collect())
-                };
-                masks.iter().map(sure).collect()
+                masks.iter().map(|mask| sure(mask, level)).collect()
             }
             Input::Masks => decide(&masks, self.settings.threshold, self.settings.overlap)
                 .iter()
@@ -99,6 +100,17 @@ impl Smoother for Scenes {
         (self.frames, self.shape) = (0, None);
         self.filter.as_mut().map(|filter| filter.finish()).unwrap_or_default()
     }
+}
+
+/// 255 from the level on, 0 below it.
+fn sure(mask: &SoftMask, level: u8) -> SoftMask {
+    let mut values = vec![0; mask.values().len()];
+    values.par_chunks_mut(1 << 16).zip(mask.values().par_chunks(1 << 16)).for_each(|(out, values)| {
+        for (out, &value) in out.iter_mut().zip(values) {
+            *out = if value >= level { u8::MAX } else { 0 };
+        }
+    });
+    SoftMask::new(mask.size(), values)
 }
 
 /// Masks of one size from planes of that size.

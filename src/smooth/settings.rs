@@ -32,12 +32,15 @@ pub struct Settings {
     pub overlap: Switch,
 }
 
+/// The best of the quality table (see the README): a long, two-sided exponential average along
+/// the motion, where far neighbours count little and only where the flow to them holds. The
+/// window is the best of the other methods'.
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            method: Method::MovingAverage,
-            window: Window(5),
-            alpha: Alpha(0.4),
+            method: Method::Exponential,
+            window: Window(9),
+            alpha: Alpha(0.1),
             timing: Timing::Centred,
             input: Input::Probabilities,
             motion: Switch::On,
@@ -54,7 +57,15 @@ impl Settings {
     /// The recipe that this program grew from: causal, on hard masks, without motion. A mean
     /// of 0.5 or more counts as set; at the start of a clip the window is what there is.
     pub fn seed_recipe(method: Method) -> Self {
-        Self { method, timing: Timing::Causal, input: Input::Masks, motion: Switch::Off, ..Self::default() }
+        Self {
+            method,
+            window: Window(5),
+            alpha: Alpha(0.4),
+            timing: Timing::Causal,
+            input: Input::Masks,
+            motion: Switch::Off,
+            ..Self::default()
+        }
     }
 
     /// # Errors
@@ -196,7 +207,9 @@ pub enum SettingsError {
     Alpha(String),
     #[error("a threshold of {0} cannot be used; take a probability over 0, up to 1")]
     Threshold(String),
-    #[error("the low threshold of the hysteresis, {low}, is above the threshold, {threshold}; swap them or lower it")]
+    #[error(
+        "the low threshold of the hysteresis, {low}, is above the threshold, {threshold}; swap them or lower it"
+    )]
     Hysteresis { low: f32, threshold: f32 },
     #[error("{found:?} is not known here; take one of {}", .known.join(", "))]
     Word { found: String, known: &'static [&'static str] },

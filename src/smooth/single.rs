@@ -63,11 +63,13 @@ impl Settings {
                 Windowed::one(super::moving_average::MovingAverage, self.window, timing, scene, at)
             }
             (Method::Median, timing) => {
-                let median = super::median::Median::new(self.window.frames());
+                let median = super::median::Median::new(self.window.frames(), self.input);
                 Windowed::one(median, self.window, timing, scene, at)
             }
             (Method::Exponential, Timing::Causal) => nth(Causal::new(self.alpha), scene, at),
-            (Method::Exponential, Timing::Centred) => nth(Centred::new(self.alpha, usize::MAX / 2), scene, at),
+            (Method::Exponential, Timing::Centred) => {
+                nth(Centred::new(self.alpha, usize::MAX / 2), scene, at)
+            }
         })
     }
 }

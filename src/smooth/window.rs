@@ -51,7 +51,13 @@ impl<K: Kernel> Windowed<K> {
     }
 
     /// The smoothed frame at `centre` of a scene's frames, and nothing else.
-    pub fn one(kernel: K, window: Window, timing: Timing, mut scene: Vec<SmoothFrame>, centre: usize) -> Masks {
+    pub fn one(
+        kernel: K,
+        window: Window,
+        timing: Timing,
+        mut scene: Vec<SmoothFrame>,
+        centre: usize,
+    ) -> Masks {
         let mut filter = Self::new(kernel, window, timing);
         let first = centre.saturating_sub(filter.before);
         filter.frames = scene.drain(first..).collect();
@@ -111,7 +117,8 @@ fn plain(kernel: &impl Kernel, window: &[SmoothFrame]) -> Masks {
         let mut out = vec![0; size.pixels()];
         out.par_chunks_mut(band_px).enumerate().for_each(|(i, out)| {
             let band = i * band_px..i * band_px + out.len();
-            let rows: Vec<&[u8]> = window.iter().map(|frame| &frame.masks[class].values()[band.clone()]).collect();
+            let rows: Vec<&[u8]> =
+                window.iter().map(|frame| &frame.masks[class].values()[band.clone()]).collect();
             kernel.alike(&rows, out);
         });
         out

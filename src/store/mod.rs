@@ -17,21 +17,21 @@ use std::{
 pub use track::{Stored, Track, Writing};
 
 #[derive(Debug, thiserror::Error)]
-#[error("{}: the store of results could not be {action}: {source}; free some space or name another folder with --cache", .path.display())]
+#[error("{}: the store of results could not be {action}: {cause}; free some space or name another folder with --cache", .path.display())]
 pub struct StoreError {
     path: PathBuf,
     action: &'static str,
-    source: io::Error,
+    cause: io::Error,
 }
 
 impl StoreError {
     fn on<'a>(path: &'a Path, action: &'static str) -> impl Fn(io::Error) -> Self + use<'a> {
-        move |source| Self { path: path.to_owned(), action, source }
+        move |cause| Self { path: path.to_owned(), action, cause }
     }
 
     /// Whether the disk had no room left.
     pub fn is_full_disk(&self) -> bool {
-        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        matches!(self.cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
 }
 

@@ -17,8 +17,9 @@ pub trait Stored: Sized {
     fn decode(bytes: &[u8]) -> Option<Self>;
 }
 
-/// Under this key stands the number of frames, once all of them were seen.
+/// Under this key stand the number of frames, once all of them were seen, and the loss.
 const LENGTH_KEY: u64 = u64::MAX;
+const LENGTH_BYTES: usize = 8;
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a waiting reader looks whether it shall go on waiting.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
@@ -81,12 +82,31 @@ impl<T: Stored> Track<T> {
 
     /// How many frames the clip has, once [`set_length`](Self::set_length) said so.
     pub fn length(&self) -> Result<Option<usize>, StoreError> {
-        let bytes = self.records.read(LENGTH_KEY).map_err(StoreError::on(&self.path, "read"))?;
-        Ok(bytes.and_then(|bytes| Some(u64::from_le_bytes(bytes.try_into().ok()?) as usize)))
+        let bytes = self.ending()?;
+        let length = bytes.as_deref().and_then(|bytes| bytes.first_chunk::<LENGTH_BYTES>());
+        Ok(length.map(|&bytes| u64::from_le_bytes(bytes) as usize))
     }
 
-    pub fn set_length(&self, frames: usize) -> Result<(), StoreError> {
-        self.append(LENGTH_KEY, &(frames as u64).to_le_bytes())
+    /// What of the file could not be decoded, as [`set_length`](Self::set_length) was told.
+    pub fn loss(&self) -> Result<Option<String>, StoreError> {
+        let text =
+            self.ending()?.and_then(|bytes| String::from_utf8(bytes.get(LENGTH_BYTES..)?.to_vec()).ok());
+        Ok(text.filter(|text| !text.is_empty()))
+    }
+
+    /// To be called when the last frame has been seen. `loss` says in plain words what could
+    /// not be.
+    pub fn set_length(&self, frames: usize, loss: Option<&str>) -> Result<(), StoreError> {
+        let length = (frames as u64).to_le_bytes();
+        self.append(LENGTH_KEY, &[&length, loss.unwrap_or_default().as_bytes()].concat())
+    }
+
+    fn ending(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        self.records.read(LENGTH_KEY).map_err(StoreError::on(&self.path, "read"))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The indices of all frames there are.
@@ -166,11 +186,14 @@ mod tests {
             for index in 0..20 {
                 track.put(index, &(index as u32 * 7)).unwrap();
             }
-            track.set_length(20).unwrap();
+            track.set_length(20, Some("cut off")).unwrap();
             drop(writing);
             assert_eq!(reader.join().unwrap(), (0..20).map(|index| index * 7).collect::<Vec<_>>());
         });
         assert_eq!(track.length().unwrap(), Some(20));
+        assert_eq!(track.loss().unwrap().as_deref(), Some("cut off"));
+        track.set_length(20, None).unwrap();
+        assert_eq!((track.length().unwrap(), track.loss().unwrap()), (Some(20), None));
         assert_eq!(track.indices().len(), 20);
     }
 

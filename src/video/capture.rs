@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use opencv::core::{Mat, MatTraitConst, Vec3b, Vector};
+use opencv::core::{self, Mat, MatTraitConst, Vec3b, Vector};
 use opencv::imgproc;
 use opencv::videoio::{self, VideoCapture, VideoCaptureTrait, VideoCaptureTraitConst};
 
@@ -17,15 +17,27 @@ const END_AFTER_FAILURES: usize = 256;
 pub struct Capture {
     path: PathBuf,
     decoder: VideoCapture,
+    rotation_degrees: u16,
+    /// As decoded, and turned.
     picture: Mat,
+    turned: Mat,
     /// The demuxer met the end of the file in the middle of something.
     cut_off: bool,
+    /// The demuxer complained of anything.
+    complained: bool,
     refused_packets: usize,
 }
 
 impl Capture {
-    pub fn open(path: &Path) -> Result<Self, VideoError> {
-        Self::with_parameters(path, &[])
+    /// Its pictures are turned clockwise by `rotation_degrees`, a multiple of 90.
+    ///
+    /// OpenCV turns them too, but by an angle whose sign 4.6 gets wrong, so it is told not to.
+    pub fn open(path: &Path, rotation_degrees: u16) -> Result<Self, VideoError> {
+        let mut capture = Self::with_parameters(path, &[])?;
+        // Refused where there is nothing to turn off.
+        let _ = capture.decoder.set(videoio::CAP_PROP_ORIENTATION_AUTO, 0.0);
+        capture.rotation_degrees = rotation_degrees;
+        Ok(capture)
     }
 
     /// Reads packets and decodes nothing: to count the frames that a file holds.
@@ -47,8 +59,11 @@ impl Capture {
             Ok(decoder) if decoder.is_opened().unwrap_or(false) => Ok(Self {
                 path: path.to_owned(),
                 decoder,
+                rotation_degrees: 0,
                 picture: Mat::default(),
+                turned: Mat::default(),
                 cut_off: false,
+                complained: false,
                 refused_packets: 0,
             }),
             _ => Err(VideoError::Unreadable {
@@ -66,14 +81,16 @@ impl Capture {
     }
 
     /// Decodes the next frame, and gives its time in microseconds after the start of the
-    /// video stream (`None` where the container has none), or `None` at the end.
+    /// video stream, or `None` at the end.
     ///
-    /// OpenCV gives a frame whose presentation time is 0 its decoding time instead, which
-    /// with B-frames is negative.
+    /// The time is `None` where the container has none, and for the frames that the decoder
+    /// still holds when the packets are over: OpenCV 4.6 gives 0 for these. A frame whose
+    /// presentation time is 0 gets its decoding time, so the first frame's means nothing.
     pub fn grab(&mut self) -> Option<Option<i64>> {
         for failures in 0..END_AFTER_FAILURES {
             let decoder = &mut self.decoder;
             let (grabbed, complaints) = libav::hear_errors(|| decoder.grab().unwrap_or(false));
+            self.complained |= !complaints.is_empty();
             self.cut_off |= ["partial file", "ended prematurely", "Truncating packet"]
                 .iter()
                 .any(|sign| complaints.contains(sign));
@@ -81,7 +98,8 @@ impl Capture {
                 self.refused_packets += failures;
                 let micros = self.property(videoio::CAP_PROP_POS_MSEC) * 1e3;
                 // A stream without a start time reads as an absurd one.
-                return Some((micros.abs() < 1e17).then(|| micros.round() as i64));
+                let is_time = micros != 0.0 && micros.abs() < 1e17;
+                return Some(is_time.then(|| micros.round() as i64));
             }
         }
         None
@@ -90,16 +108,33 @@ impl Capture {
     /// The grabbed frame as RGB, upright: `3 · width · height` bytes.
     pub fn retrieve(&mut self, size: FrameSize) -> Result<Vec<u8>, String> {
         self.decoder.retrieve(&mut self.picture, 0).map_err(|error| error.message)?;
-        let (rows, columns) = (self.picture.rows(), self.picture.cols());
+        let code = match self.rotation_degrees {
+            90 => Some(core::ROTATE_90_CLOCKWISE),
+            180 => Some(core::ROTATE_180),
+            270 => Some(core::ROTATE_90_COUNTERCLOCKWISE),
+            _ => None,
+        };
+        let mut upright = &self.picture;
+        if let Some(code) = code {
+            core::rotate(&self.picture, &mut self.turned, code).map_err(|error| error.message)?;
+            upright = &self.turned;
+        }
+        let (rows, columns) = (upright.rows(), upright.cols());
         if (columns as usize, rows as usize) != (size.width(), size.height()) {
             return Err(format!("the picture is {columns}×{rows}, and the ones before it are {size}"));
         }
         let mut rgb = vec![0; 3 * size.pixels()];
-        let mut target =
-            Mat::new_rows_cols_with_bytes_mut::<Vec3b>(rows, columns, &mut rgb).map_err(|error| error.message)?;
-        imgproc::cvt_color_def(&self.picture, &mut target, imgproc::COLOR_BGR2RGB)
+        let mut target = Mat::new_rows_cols_with_bytes_mut::<Vec3b>(rows, columns, &mut rgb)
+            .map_err(|error| error.message)?;
+        imgproc::cvt_color_def(upright, &mut target, imgproc::COLOR_BGR2RGB)
             .map_err(|error| error.message)?;
         Ok(rgb)
+    }
+
+    /// Of a tick of the video stream's clock, in seconds; `None` where it is not known.
+    pub fn tick_secs(&self) -> Option<f64> {
+        // OpenCV's FFmpeg backend gives the time base under this name.
+        Some(self.property(videoio::CAP_PROP_POS_AVI_RATIO)).filter(|secs| (1e-10..10.0).contains(secs))
     }
 
     /// Goes to about `micros` after the start of the video stream. OpenCV makes a frame
@@ -117,15 +152,20 @@ impl Capture {
     }
 
     pub fn reopen(&mut self) -> Result<(), VideoError> {
-        let fresh = Self::open(&self.path)?;
-        let cut_off = self.cut_off;
-        *self = Self { cut_off, ..fresh };
+        let fresh = Self::open(&self.path, self.rotation_degrees)?;
+        let Self { cut_off, complained, .. } = *self;
+        *self = Self { cut_off, complained, ..fresh };
         Ok(())
     }
 
     /// Whether the file ended in the middle of something, as far as has been read.
     pub fn is_cut_off(&self) -> bool {
         self.cut_off
+    }
+
+    /// Whether FFmpeg's demuxer has complained of the file, as far as has been read.
+    pub fn has_complained(&self) -> bool {
+        self.complained
     }
 
     /// How many packets the decoder refused between good ones, in this run.

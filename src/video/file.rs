@@ -1,11 +1,14 @@
 //! A video file, read frame-exactly.
 //!
 //! OpenCV's seek by number is wrong on variable-rate files and MPEG-TS. So each frame that
-//! is decoded leaves a row in an index: its time, and a checksum of its picture. A seek asks
-//! for a time, looks up where it landed, and decodes forward; the frame it gives must have
-//! the time and the checksum that the index has. Where it has not (or where the times can't
-//! tell frames apart) the file is decoded from its start, which is exact by definition.
+//! is decoded leaves a row in a [`Timeline`]: its time, and a checksum of its picture. A seek
+//! asks for a time, looks up where it landed, and decodes forward; the frame it gives must
+//! have the time and the checksum of its row. Where it has not (or where the times can't tell
+//! frames apart) the file is decoded from its start, which is exact by definition.
 
+use std::fs::File;
+use std::io::Read;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 
 use opencv::videoio;
@@ -13,39 +16,38 @@ use opencv::videoio;
 use super::capture::Capture;
 use super::libav::{self, Probe};
 use super::loss::{self, Reading};
-use super::{VideoError, VideoInfo, VideoSource};
-use crate::frame::{Frame, FrameIndex, FrameSize, Timestamp};
+use super::timeline::Timeline;
+use super::{VideoError, VideoInfo, VideoSource, tail};
+use crate::frame::{Frame, FrameIndex, FrameSize};
 
-/// A seek this many frames ahead decodes them: quicker than a jump, which decodes at least
-/// as many from a key frame.
+/// A seek this many frames ahead decodes them: quicker than a jump, which decodes about as
+/// many from a key frame.
 const STEP_FRAMES: usize = 32;
 
 /// How often a jump that landed too late is tried again from further back.
 const JUMP_TRIES: usize = 6;
 
-/// What is remembered of a frame.
-#[derive(Clone, Copy, Debug)]
-struct Row {
-    /// As the decoder gave it; the key by which a landing is recognised.
-    micros: Option<i64>,
-    /// As it is given on: never going back.
-    timestamp: Timestamp,
-    /// CRC-32 of the RGB picture; `None` while the frame has only been passed over.
-    checksum: Option<u32>,
-}
+/// The packets are read from so much before the last frames whose times are known.
+const TAIL_MARGIN_SECS: f64 = 1.0;
+const MOST_TAIL_PACKETS: usize = 1 << 14;
+
+/// A claimed rate outside of this is measured instead, over so many packets.
+const PLAUSIBLE_FRAMES_PER_SEC: RangeInclusive<f64> = 0.1..=480.0;
+const MOST_PACKETS_FOR_RATE: usize = 256;
 
 pub struct FileSource {
     info: VideoInfo,
+    probe: Option<Probe>,
     capture: Capture,
-    rows: Vec<Row>,
-    /// Whether the rows' times are there and strictly increase.
-    times_tell_frames_apart: bool,
+    timeline: Timeline,
     /// The frame that the capture gives next, or holds already.
     next: usize,
     /// The capture has grabbed frame `next`.
     is_held: bool,
     /// The capture has jumped since it was opened, so where it is must be checked.
     has_jumped: bool,
+    /// Frames that jumps could not reach, so that they are not tried again.
+    unreachable: Range<usize>,
     /// How many frames there are, once the end has been met.
     count: Option<usize>,
     /// Packets that the decoder refused while the file was first read.
@@ -55,39 +57,44 @@ pub struct FileSource {
 impl FileSource {
     pub fn open(path: &Path) -> Result<Self, VideoError> {
         let probe = look_inside(path)?;
-        let capture = Capture::open(path)?;
-        let size = FrameSize::new(
-            capture.property(videoio::CAP_PROP_FRAME_WIDTH) as u32,
-            capture.property(videoio::CAP_PROP_FRAME_HEIGHT) as u32,
-        );
+        let stream = probe.as_ref().and_then(|probe| probe.video.clone());
+        let rotation_degrees = stream.as_ref().map_or(0, |stream| stream.rotation_degrees);
+        let capture = Capture::open(path, rotation_degrees)?;
+        let width = capture.property(videoio::CAP_PROP_FRAME_WIDTH) as u32;
+        let height = capture.property(videoio::CAP_PROP_FRAME_HEIGHT) as u32;
+        let size = match rotation_degrees {
+            90 | 270 => FrameSize::new(height, width),
+            _ => FrameSize::new(width, height),
+        };
         let unreadable = |cause: &str| VideoError::Unreadable {
             path: path.to_owned(),
             cause: cause.to_owned(),
             remedy: "copy it again from where it came, or play it to see whether it is broken".to_owned(),
         };
         let size = size.ok_or_else(|| unreadable("its pictures have no usable size"))?;
-        let rate = capture.property(videoio::CAP_PROP_FPS);
+        // Where the container has no count, OpenCV makes one of its rate, and seeks by it.
+        let has_rate = PLAUSIBLE_FRAMES_PER_SEC.contains(&capture.property(videoio::CAP_PROP_FPS));
         let claimed = capture.property(videoio::CAP_PROP_FRAME_COUNT);
-        let stream = probe.as_ref().and_then(|probe| probe.video.clone());
         let info = VideoInfo {
             path: path.to_owned(),
             size,
-            frames_per_sec: if rate.is_finite() && rate > 0.0 { rate } else { super::NOMINAL_FRAMES_PER_SEC },
-            claimed_frames: (claimed.is_finite() && claimed > 0.0).then_some(claimed as usize),
+            frames_per_sec: nominal_rate(path, &capture, probe.as_ref()),
+            claimed_frames: (has_rate && claimed > 0.0).then_some(claimed as usize),
             claimed_duration_secs: probe.as_ref().and_then(|probe| probe.duration_secs),
             container: probe.as_ref().map_or_else(|| "unknown".to_owned(), |probe| probe.format.clone()),
             pixel_format: stream.as_ref().and_then(|stream| stream.pixel_format.clone()),
             codec: stream.map_or_else(|| four_letters(&capture), |stream| stream.codec),
-            rotation_degrees: (capture.property(videoio::CAP_PROP_ORIENTATION_META) as i32).rem_euclid(360) as u16,
+            rotation_degrees,
         };
         let mut source = Self {
+            timeline: Timeline::new(info.frames_per_sec),
             info,
+            probe,
             capture,
-            rows: Vec::new(),
-            times_tell_frames_apart: true,
             next: 0,
             is_held: false,
             has_jumped: false,
+            unreachable: if has_rate { 0..0 } else { 0..usize::MAX },
             count: None,
             refused_packets: 0,
         };
@@ -104,14 +111,25 @@ impl FileSource {
             return Ok(false);
         }
         match self.capture.grab() {
-            Some(micros) if self.next < self.rows.len() => {
-                if self.has_jumped && micros != self.rows[self.next].micros {
+            Some(micros) if self.next < self.timeline.len() => {
+                // A frame may lack its time in one run and have it in another.
+                let is_elsewhere = micros.is_some_and(|micros| {
+                    self.timeline
+                        .landmark(self.next)
+                        .is_some_and(|(frame, key)| frame == self.next && key != micros)
+                });
+                if self.has_jumped && is_elsewhere {
                     return self.decode_from_start(self.next);
                 }
             }
-            Some(micros) => self.append_row(micros),
+            Some(micros) => {
+                let (info, probe, tick_secs) = (&self.info, &self.probe, self.capture.tick_secs());
+                self.timeline.append(micros, |known| times_after(info, probe.as_ref(), tick_secs, known));
+            }
             // After a jump an early end is the jump's fault.
-            None if self.has_jumped && (self.next < self.rows.len() || self.capture.stopped_by_count()) => {
+            None if self.has_jumped
+                && (self.next < self.timeline.len() || self.capture.stopped_by_count()) =>
+            {
                 return self.decode_from_start(self.next);
             }
             None => {
@@ -124,22 +142,9 @@ impl FileSource {
         Ok(true)
     }
 
-    fn append_row(&mut self, micros: Option<i64>) {
-        let previous = self.rows.last();
-        self.times_tell_frames_apart &=
-            micros.is_some() && previous.is_none_or(|previous| previous.micros < micros);
-        let interval = (1e6 / self.info.frames_per_sec).round().max(1.0) as i64;
-        let timestamp = match (micros, previous.map(|previous| previous.timestamp.micros())) {
-            (micros, None) => micros.unwrap_or(0).max(0),
-            (Some(micros), Some(previous)) if micros > previous => micros,
-            // A missing time, or one that goes back: a nominal interval on.
-            (_, Some(previous)) => previous + interval,
-        };
-        self.rows.push(Row { micros, timestamp: Timestamp::from_micros(timestamp), checksum: None });
-    }
-
     /// Holds frame `index` by decoding from the start; `false` when the file ends before it.
     fn decode_from_start(&mut self, index: usize) -> Result<bool, VideoError> {
+        tracing::debug!(path = %self.info.path.display(), index, "decoding from the start");
         self.capture.reopen()?;
         self.next = 0;
         self.is_held = false;
@@ -159,52 +164,53 @@ impl FileSource {
         Ok(false)
     }
 
-    /// Tries to hold frame `index`, which has a row, by a seek in time; `false` when the
-    /// times don't allow it. The capture is anywhere then.
-    fn jump_to(&mut self, index: usize) -> bool {
-        let Some(wanted) = self.rows[index].micros.filter(|_| self.times_tell_frames_apart) else {
-            return false;
-        };
-        let interval = 1e6 / self.info.frames_per_sec;
-        let mut frames_earlier = 0;
-        for attempt in 0..JUMP_TRIES {
-            let aim = wanted - (frames_earlier as f64 * interval) as i64;
-            if aim <= 0 || !self.capture.seek_about(aim) {
+    /// Tries to hold frame `index` or one shortly before it by a seek in time; `false` when
+    /// the times don't allow it. The capture is anywhere then.
+    fn jump_towards(&mut self, index: usize) -> bool {
+        let Some((landmark, micros)) = self.timeline.landmark(index) else { return false };
+        let interval = self.timeline.mean_interval_micros();
+        let mut aim = micros;
+        let mut earlier = 0;
+        for _ in 0..JUMP_TRIES {
+            // So near the start nothing is gained.
+            let is_near_start = aim < STEP_FRAMES as i64 * interval;
+            if is_near_start || self.unreachable.contains(&landmark) || !self.capture.seek_about(aim) {
                 return false;
             }
             self.has_jumped = true;
-            match self.step_by_time(index) {
-                Landing::Held => return true,
-                Landing::Unknown => return false,
-                Landing::Late { by_frames } => frames_earlier += by_frames + (2 << attempt),
+            let Some(landed) = self.grab_until(micros) else {
+                self.next = landmark;
+                self.is_held = true;
+                return true;
+            };
+            // Too late. OpenCV may have counted too far, or found no key frame before.
+            earlier = 2 * earlier + (landed - landmark) as i64 + 2;
+            let (Ok(aimed) | Err(aimed)) = self.timeline.find(aim);
+            aim = micros - earlier * interval;
+            if aim < STEP_FRAMES as i64 * interval {
+                self.unreachable = match &self.unreachable {
+                    known if known.contains(&aimed) || known.contains(&landed) => {
+                        known.start.min(aimed)..known.end.max(landed)
+                    }
+                    _ => aimed..landed,
+                };
             }
         }
         false
     }
 
-    /// Decodes forward after a jump until the frame's time is that of `index`.
-    fn step_by_time(&mut self, index: usize) -> Landing {
+    /// Decodes forward after a jump until the frame with the time `wanted`. Where that has
+    /// passed already: the frame that came instead, or the number of frames at the end.
+    fn grab_until(&mut self, wanted: i64) -> Option<usize> {
         loop {
-            // The end: too late by at least what lies between.
-            let Some(micros) = self.capture.grab() else {
-                return Landing::Late { by_frames: self.rows.len() - index };
-            };
-            let Ok(found) = self.rows.binary_search_by_key(&micros, |row| row.micros) else {
-                // Times past the index are late; times that the index lacks mean nothing.
-                return match self.rows.last() {
-                    Some(last) if micros > last.micros => {
-                        Landing::Late { by_frames: self.rows.len() - index }
-                    }
-                    _ => Landing::Unknown,
-                };
-            };
-            if found > index {
-                return Landing::Late { by_frames: found - index };
-            }
-            if found == index {
-                self.next = index;
-                self.is_held = true;
-                return Landing::Held;
+            match self.capture.grab() {
+                Some(Some(micros)) if micros == wanted => return None,
+                Some(Some(micros)) if micros > wanted => {
+                    let (Ok(landed) | Err(landed)) = self.timeline.find(micros);
+                    return Some(landed);
+                }
+                Some(_) => {}
+                None => return Some(self.timeline.len()),
             }
         }
     }
@@ -212,13 +218,6 @@ impl FileSource {
     fn decode_error(&self, cause: String) -> VideoError {
         VideoError::Decode { path: self.info.path.clone(), frame: FrameIndex::new(self.next), cause }
     }
-}
-
-/// Where a jump came out.
-enum Landing {
-    Held,
-    Late { by_frames: usize },
-    Unknown,
 }
 
 impl VideoSource for FileSource {
@@ -233,14 +232,14 @@ impl VideoSource for FileSource {
             }
             let rgb = self.capture.retrieve(self.info.size).map_err(|cause| self.decode_error(cause))?;
             let checksum = crc32fast::hash(&rgb);
-            let row = &mut self.rows[self.next];
-            if self.has_jumped && row.checksum.is_some_and(|known| known != checksum) {
+            if self.has_jumped && self.timeline.checksum(self.next).is_some_and(|known| known != checksum) {
                 // Right time, wrong picture: a decoder that started without its references.
                 self.decode_from_start(self.next)?;
                 continue;
             }
-            row.checksum = Some(checksum);
-            let frame = Frame::new(FrameIndex::new(self.next), row.timestamp, self.info.size, rgb);
+            self.timeline.set_checksum(self.next, checksum);
+            let timestamp = self.timeline.timestamp(self.next);
+            let frame = Frame::new(FrameIndex::new(self.next), timestamp, self.info.size, rgb);
             self.is_held = false;
             self.next += 1;
             return Ok(Some(frame));
@@ -255,9 +254,9 @@ impl VideoSource for FileSource {
             return Ok(());
         }
         // Frames without a row are reached from the last one that has it.
-        let known = index.min(self.rows.len() - 1);
+        let known = index.min(self.timeline.len() - 1);
         let is_near = self.next <= index && known.saturating_sub(self.next) <= STEP_FRAMES;
-        if !is_near && !self.jump_to(known) {
+        if !is_near && !self.jump_towards(known) {
             self.decode_from_start(known)?;
         }
         if !self.step_to(index)? {
@@ -273,12 +272,42 @@ impl VideoSource for FileSource {
     fn loss(&self) -> Option<String> {
         loss::describe(&Reading {
             decoded_frames: self.count?,
-            last: self.rows.last()?.timestamp,
+            last: self.timeline.last()?,
             info: &self.info,
             is_cut_off: self.capture.is_cut_off(),
+            has_complaints: self.capture.has_complained(),
             refused_packets: self.refused_packets,
         })
     }
+}
+
+/// Frames per second, as the header or the first packets give it.
+fn nominal_rate(path: &Path, capture: &Capture, probe: Option<&Probe>) -> f64 {
+    let claimed = capture.property(videoio::CAP_PROP_FPS);
+    if PLAUSIBLE_FRAMES_PER_SEC.contains(&claimed) {
+        return claimed;
+    }
+    // For an uneven MPEG-TS, FFmpeg gives its clock's 90,000.
+    let measure = || {
+        let probe = probe?;
+        let stream = probe.video.as_ref()?.index;
+        let ticks = libav::packet_times(path, stream, probe.start_secs, MOST_PACKETS_FOR_RATE)?;
+        let span_secs = (ticks.iter().max()? - ticks.iter().min()?) as f64 * capture.tick_secs()?;
+        Some((ticks.len() - 1) as f64 / span_secs).filter(|rate| rate.is_normal())
+    };
+    measure().unwrap_or(super::NOMINAL_FRAMES_PER_SEC)
+}
+
+/// The times of the frames after the `known` ones, from the packets.
+fn times_after(info: &VideoInfo, probe: Option<&Probe>, tick_secs: Option<f64>, known: &[i64]) -> Vec<i64> {
+    let read = || {
+        let probe = probe?;
+        let from_secs = probe.start_secs + *known.first()? as f64 / 1e6 - TAIL_MARGIN_SECS;
+        let stream = probe.video.as_ref()?.index;
+        let ticks = libav::packet_times(&info.path, stream, from_secs, MOST_TAIL_PACKETS)?;
+        Some(tail::times_after(known, ticks, tick_secs?, probe.start_secs))
+    };
+    read().unwrap_or_default()
 }
 
 /// Refuses what is not a video, and says why; what the file holds where FFmpeg can be asked.
@@ -291,7 +320,8 @@ fn look_inside(path: &Path) -> Result<Option<Probe>, VideoError> {
     let probe = match libav::probe(path) {
         None => return Ok(None),
         Some(Ok(probe)) => probe,
-        Some(Err(reason)) if reason.contains("moov atom not found") => {
+        // FFmpeg goes by the name, and takes any file called .mp4 for one at first.
+        Some(Err(reason)) if reason.contains("moov atom not found") && begins_as_mp4(path) => {
             return Err(unreadable(
                 "it is cut off before its index (no moov atom), so no frame can be found in it".to_owned(),
                 "copy it again in full, or record it again",
@@ -315,6 +345,16 @@ fn look_inside(path: &Path) -> Result<Option<Probe>, VideoError> {
         }
         _ => Err(unreadable("it has no video stream".to_owned(), "give a file that has one")),
     }
+}
+
+/// Whether the first box is one that MP4 and MOV files begin with.
+fn begins_as_mp4(path: &Path) -> bool {
+    let mut start = [0; 8];
+    let is_read = File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok();
+    is_read
+        && [b"ftyp", b"mdat", b"moov", b"free", b"skip", b"wide", b"pnot"]
+            .iter()
+            .any(|name| start[4..] == name[..])
 }
 
 /// The codec's four letters, where FFmpeg's own name can't be had.

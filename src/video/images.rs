@@ -52,8 +52,9 @@ pub fn matching(pattern: &Path) -> Result<Vec<PathBuf>, VideoError> {
         cause,
         remedy: remedy.to_owned(),
     };
-    let paths = glob::glob(&pattern.to_string_lossy())
-        .map_err(|error| unreadable(format!("it is not a pattern ({error})"), "write it as in 'frames/*.png'"))?;
+    let paths = glob::glob(&pattern.to_string_lossy()).map_err(|error| {
+        unreadable(format!("it is not a pattern ({error})"), "write it as in 'frames/*.png'")
+    })?;
     let mut images: Vec<PathBuf> = paths.flatten().filter(|path| has_image_name(path)).collect();
     if images.is_empty() {
         return Err(unreadable(
@@ -236,7 +237,10 @@ mod tests {
     fn two_comes_before_ten() {
         let mut names = ["b1", "a10.png", "a2.png", "a02.png", "a.png", "a2b", "a99999999999999999999.png"];
         names.sort_by(|a, b| natural_order(Path::new(a), Path::new(b)));
-        assert_eq!(names, ["a.png", "a02.png", "a2.png", "a2b", "a10.png", "a99999999999999999999.png", "b1"]);
+        assert_eq!(
+            names,
+            ["a.png", "a02.png", "a2.png", "a2b", "a10.png", "a99999999999999999999.png", "b1"]
+        );
     }
 
     proptest! {

@@ -4,8 +4,9 @@
 //!
 //! OpenCV's video module is linked with libavformat, so its functions are in this process
 //! already and are looked up by name. Only those are used whose arguments are opaque
-//! pointers and whose signatures have not changed since FFmpeg 2. Where they are missing
-//! (an OpenCV built another way), [`probe`] gives `None` and the rest works without it.
+//! pointers and whose signatures have not changed since FFmpeg 2 (and packets, whose first
+//! fields haven't either). Where they are missing (an OpenCV built another way), [`probe`]
+//! gives `None` and the rest works without it.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -25,6 +26,8 @@ pub struct Probe {
     pub format: String,
     /// The longest stream's, as the header gives it or as FFmpeg estimates it.
     pub duration_secs: Option<f64>,
+    /// The clock's reading at the start.
+    pub start_secs: f64,
     /// The first one, which is the one that OpenCV decodes.
     pub video: Option<VideoStream>,
     pub has_audio: bool,
@@ -32,12 +35,17 @@ pub struct Probe {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct VideoStream {
+    /// Its place among the container's streams.
+    pub index: usize,
     /// FFmpeg's name, such as `h264`.
     pub codec: String,
     /// FFmpeg's name, such as `yuv420p10le`.
     pub pixel_format: Option<String>,
     /// A cover image that belongs to a sound file.
     pub is_cover: bool,
+    /// Clockwise, as the pictures are to be turned for showing; what is not a multiple of 90
+    /// reads as 0.
+    pub rotation_degrees: u16,
 }
 
 /// Asks FFmpeg what `path` is. `Err` is FFmpeg's reason why it does not open.
@@ -70,6 +78,63 @@ pub fn probe(path: &Path) -> Option<Result<Probe, String>> {
     Some(Ok(parse(&description)))
 }
 
+/// The presentation times of a stream's packets, in ticks of its clock and in the order of the
+/// file, from a key frame at or before `from_secs` (on the container's clock) on. `None` where
+/// they can't be had, or where a packet has none.
+pub fn packet_times(path: &Path, stream: usize, from_secs: f64, most: usize) -> Option<Vec<i64>> {
+    const NO_TIME: i64 = i64::MIN;
+    /// To be decoded and not shown: what an edit list hides.
+    const HIDDEN: c_int = 4;
+    const SEEK_BACKWARD: c_int = 1;
+    /// The versions of libavcodec whose packets begin as [`Packet`] says.
+    const KNOWN_VERSIONS: std::ops::RangeInclusive<u32> = 58..=62;
+
+    let av = functions()?;
+    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
+    let null = std::ptr::null_mut();
+    let mut context: *mut c_void = null;
+    let mut times = Vec::new();
+    let mut is_whole = true;
+    // SAFETY: as in `probe`; a packet is allocated by FFmpeg, read only after a successful
+    // read, and freed once.
+    listen(LOG_NOTHING, || unsafe {
+        if !KNOWN_VERSIONS.contains(&((av.codec_version)() >> 16))
+            || (av.open_input)(&mut context, path.as_ptr(), null, null) < 0
+        {
+            return None;
+        }
+        let mut packet = (av.packet_alloc)();
+        if !packet.is_null() && (av.find_stream_info)(context, null) >= 0 {
+            (av.seek_frame)(context, -1, (from_secs * 1e6) as i64, SEEK_BACKWARD);
+            while times.len() < most && (av.read_frame)(context, packet) >= 0 {
+                let Packet { pts, stream_index, flags, .. } = *packet;
+                if stream_index as usize == stream && flags & HIDDEN == 0 {
+                    is_whole &= pts != NO_TIME;
+                    times.push(pts);
+                }
+                (av.packet_unref)(packet);
+            }
+        }
+        (av.packet_free)(&mut packet);
+        (av.close_input)(&mut context);
+        Some(())
+    })
+    .0?;
+    is_whole.then_some(times)
+}
+
+/// How FFmpeg's `AVPacket` begins.
+#[repr(C)]
+struct Packet {
+    _buffer: *mut c_void,
+    pts: i64,
+    _dts: i64,
+    _data: *mut u8,
+    _size: c_int,
+    stream_index: c_int,
+    flags: c_int,
+}
+
 /// Runs `work`, and gives what FFmpeg's demuxer said meanwhile on this thread, of the level
 /// of an error, one message a line. (Decoders speak on threads of their own.)
 pub fn hear_errors<T>(work: impl FnOnce() -> T) -> (T, String) {
@@ -100,17 +165,16 @@ struct Functions {
     find_stream_info: unsafe extern "C" fn(*mut c_void, *mut c_void) -> c_int,
     dump_format: unsafe extern "C" fn(*mut c_void, c_int, *const c_char, c_int),
     close_input: unsafe extern "C" fn(*mut *mut c_void),
+    seek_frame: unsafe extern "C" fn(*mut c_void, c_int, i64, c_int) -> c_int,
+    read_frame: unsafe extern "C" fn(*mut c_void, *mut Packet) -> c_int,
+    packet_alloc: unsafe extern "C" fn() -> *mut Packet,
+    packet_unref: unsafe extern "C" fn(*mut Packet),
+    packet_free: unsafe extern "C" fn(*mut *mut Packet),
+    codec_version: unsafe extern "C" fn() -> u32,
     strerror: unsafe extern "C" fn(c_int, *mut c_char, usize) -> c_int,
     log_set_callback: unsafe extern "C" fn(LogCallback),
-    log_format_line: unsafe extern "C" fn(
-        *mut c_void,
-        c_int,
-        *const c_char,
-        *mut c_void,
-        *mut c_char,
-        c_int,
-        *mut c_int,
-    ),
+    log_format_line:
+        unsafe extern "C" fn(*mut c_void, c_int, *const c_char, *mut c_void, *mut c_char, c_int, *mut c_int),
 }
 
 fn functions() -> Option<&'static Functions> {
@@ -125,6 +189,12 @@ fn functions() -> Option<&'static Functions> {
                     find_stream_info: function(c"avformat_find_stream_info")?,
                     dump_format: function(c"av_dump_format")?,
                     close_input: function(c"avformat_close_input")?,
+                    seek_frame: function(c"av_seek_frame")?,
+                    read_frame: function(c"av_read_frame")?,
+                    packet_alloc: function(c"av_packet_alloc")?,
+                    packet_unref: function(c"av_packet_unref")?,
+                    packet_free: function(c"av_packet_free")?,
+                    codec_version: function(c"avcodec_version")?,
                     strerror: function(c"av_strerror")?,
                     log_set_callback: function(c"av_log_set_callback")?,
                     log_format_line: function(c"av_log_format_line")?,
@@ -207,24 +277,42 @@ fn error_text(av: &Functions, code: c_int) -> String {
 /// Reads the text of `av_dump_format`, which is the same as what the `ffmpeg` program shows.
 fn parse(description: &str) -> Probe {
     let lines = description.lines().map(str::trim_start);
-    let after = |line: &str, key: &str| line.split_once(key).map(|(_, rest)| rest.to_owned());
     let format = lines
         .clone()
         .find_map(|line| line.strip_prefix("Input #0, ")?.split(", from ").next().map(str::to_owned))
         .unwrap_or_default();
     let duration_secs = lines.clone().find_map(|line| seconds(line.strip_prefix("Duration: ")?));
-    let mut streams = lines.filter(|line| line.starts_with("Stream #0:"));
-    let has_audio = streams.clone().any(|line| line.contains(": Audio: "));
-    let video = streams.find_map(|line| after(line, ": Video: ")).map(|rest| {
-        let mut parts = split_outside_brackets(&rest);
+    let start_secs = lines
+        .clone()
+        .find_map(|line| {
+            line.strip_prefix("Duration: ")?.split_once("start: ")?.1.split(',').next()?.parse().ok()
+        })
+        .unwrap_or(0.0);
+    let has_audio = lines.clone().any(|line| line.starts_with("Stream #0:") && line.contains(": Audio: "));
+    let is_video = |line: &&str| line.starts_with("Stream #0:") && line.contains(": Video: ");
+    let mut of_video = lines.skip_while(|line| !is_video(line));
+    let video = of_video.next().and_then(|line| line.split_once(": Video: ")).map(|(stream, rest)| {
+        let mut parts = split_outside_brackets(rest);
         let first_word = |part: &str| part.split([' ', '(']).next().unwrap_or_default().to_owned();
+        // Up to the next stream. FFmpeg counts the angle counter-clockwise.
+        let counter_clockwise_degrees = of_video
+            .take_while(|line| !line.starts_with("Stream #0:"))
+            .find_map(|line| {
+                line.strip_prefix("displaymatrix: rotation of ")?.split(' ').next()?.parse().ok()
+            })
+            .map_or(0, |degrees: f64| degrees.round() as i32);
+        let clockwise_degrees = (-counter_clockwise_degrees).rem_euclid(360) as u16;
+        let number =
+            stream.trim_start_matches("Stream #0:").split(|letter: char| !letter.is_ascii_digit()).next();
         VideoStream {
+            index: number.and_then(|number| number.parse().ok()).unwrap_or(0),
             codec: parts.next().map(first_word).unwrap_or_default(),
             pixel_format: parts.next().map(first_word).filter(|name| !name.is_empty() && name != "none"),
             is_cover: rest.contains("(attached pic)"),
+            rotation_degrees: if clockwise_degrees.is_multiple_of(90) { clockwise_degrees } else { 0 },
         }
     });
-    Probe { format, duration_secs, video, has_audio }
+    Probe { format, duration_secs, start_secs, video, has_audio }
 }
 
 /// The parts of `h264 (High) (avc1 / 0x31637661), yuv420p(tv, bt709), 160x96`.
@@ -259,20 +347,24 @@ mod tests {
     fn reads_what_ffmpeg_says_of_the_streams() {
         let probe = parse(
             "Input #0, mov,mp4,m4a,3gp,3g2,mj2, from '':\n  Metadata:\n    title : Stream of, words\n  \
-             Duration: 00:01:02.50, start: 0.000000, bitrate: 73 kb/s\n  \
+             Duration: 00:01:02.50, start: 1.400000, bitrate: 73 kb/s\n  \
              Stream #0:0[0x1](eng): Audio: aac (LC), 48000 Hz, stereo\n  \
-             Stream #0:1[0x2](und): Video: hevc (Main 10) (hvc1 / 0x31637668), yuv420p10le(tv, bt709), 127x93\n",
+             Stream #0:1[0x2](und): Video: hevc (Main 10) (hvc1 / 0x31637668), yuv420p10le(tv, bt709), 127x93\n    \
+             Side data:\n      displaymatrix: rotation of -90.00 degrees\n",
         );
         let video = VideoStream {
+            index: 1,
             codec: "hevc".into(),
             pixel_format: Some("yuv420p10le".into()),
             is_cover: false,
+            rotation_degrees: 90,
         };
         assert_eq!(
             probe,
             Probe {
                 format: "mov,mp4,m4a,3gp,3g2,mj2".into(),
                 duration_secs: Some(62.5),
+                start_secs: 1.4,
                 video: Some(video),
                 has_audio: true
             }

@@ -3,7 +3,7 @@
 //! Headers count frames wrongly: a variable-rate Matroska file claims its duration times its
 //! top rate (213 for 150), an edit list hides frames that are counted (120 for 105), sound
 //! may go on after the pictures. So a count alone is no reason to speak of loss. FFmpeg's
-//! demuxer saying that the file broke off is one, and so is, for AVI (whose demuxer says
+//! demuxer saying that the file is broken is one, and so is, for AVI (whose demuxer says
 //! nothing, and whose header counts this one stream's frames), a count that the time covered
 //! falls short of as well.
 
@@ -18,17 +18,23 @@ pub struct Reading<'a> {
     pub last: Timestamp,
     /// The demuxer met the end in the middle of something.
     pub is_cut_off: bool,
+    /// The demuxer complained of anything, that included.
+    pub has_complaints: bool,
     /// Packets between good ones that the decoder refused.
     pub refused_packets: usize,
 }
 
 /// One sentence for the user, or `None` when nothing credible says that frames are missing.
 pub fn describe(reading: &Reading) -> Option<String> {
-    let refused = (reading.refused_packets > 0).then(|| {
-        format!("{} damaged packets could not be decoded and were left out", reading.refused_packets)
-    });
-    let parts: Vec<String> = missing_end(reading).into_iter().chain(refused).collect();
-    (!parts.is_empty()).then(|| parts.join("; "))
+    missing_end(reading).or_else(|| {
+        // At the end of a file that breaks off, a damaged packet is the break.
+        (reading.refused_packets > 0 && !reading.is_cut_off).then(|| {
+            format!(
+                "left out what could not be decoded of the file ({} damaged packets)",
+                reading.refused_packets
+            )
+        })
+    })
 }
 
 fn missing_end(reading: &Reading) -> Option<String> {
@@ -40,21 +46,27 @@ fn missing_end(reading: &Reading) -> Option<String> {
     let claimed_secs = claimed_frames.map(|claimed| claimed as f64 * interval_secs);
 
     let counts_one_stream = info.container == "avi";
-    if !reading.is_cut_off && !(counts_one_stream && claimed_secs.is_some_and(falls_short_of)) {
+    let is_credible = reading.has_complaints || counts_one_stream && claimed_secs.is_some_and(falls_short_of);
+    if !is_credible {
         return None;
     }
-    let has_constant_rate = (decoded_frames as f64 * interval_secs - covered_secs).abs() < 1.5 * interval_secs;
+    let has_constant_rate =
+        (decoded_frames as f64 * interval_secs - covered_secs).abs() < 1.5 * interval_secs;
+    let guess = if reading.is_cut_off || counts_one_stream { "cut off" } else { "damaged" };
     match (claimed_frames, info.claimed_duration_secs) {
         (Some(claimed), _) if has_constant_rate && claimed_secs.is_some_and(falls_short_of) => Some(format!(
-            "decoded {decoded_frames} of the {claimed} frames that the file claims; it seems cut off"
+            "decoded {decoded_frames} of the {claimed} frames that the file claims; it seems {guess}"
         )),
         (_, Some(duration)) if falls_short_of(duration) => Some(format!(
             "decoded {decoded_frames} frames, {covered_secs:.2} s of the {duration:.2} s that the file claims; \
-             it seems cut off"
+             it seems {guess}"
         )),
         // Broken off after the last frame, in what players use for seeking.
         (_, Some(_)) => None,
-        (_, None) => Some(format!("decoded {decoded_frames} frames; the file breaks off in the middle of one")),
+        (_, None) if !reading.is_cut_off => None,
+        (_, None) => {
+            Some(format!("decoded {decoded_frames} frames; the file breaks off in the middle of one"))
+        }
     }
 }
 
@@ -79,7 +91,14 @@ mod tests {
 
     fn loss(info: &VideoInfo, decoded_frames: usize, last_secs: f64, is_cut_off: bool) -> Option<String> {
         let last = Timestamp::from_secs(last_secs);
-        describe(&Reading { info, decoded_frames, last, is_cut_off, refused_packets: 0 })
+        describe(&Reading {
+            info,
+            decoded_frames,
+            last,
+            is_cut_off,
+            has_complaints: is_cut_off,
+            refused_packets: 0,
+        })
     }
 
     #[test]
@@ -107,8 +126,20 @@ mod tests {
     fn damage_in_the_middle_is_told() {
         let info = info("mpegts", 150, 6.0);
         let last = Timestamp::from_secs(5.96);
-        let reading =
-            Reading { info: &info, decoded_frames: 148, last, is_cut_off: false, refused_packets: 2 };
-        assert_eq!(describe(&reading).unwrap(), "2 damaged packets could not be decoded and were left out");
+        let reading = Reading {
+            info: &info,
+            decoded_frames: 148,
+            last,
+            is_cut_off: false,
+            has_complaints: true,
+            refused_packets: 2,
+        };
+        assert_eq!(
+            describe(&reading).unwrap(),
+            "left out what could not be decoded of the file (2 damaged packets)"
+        );
+        let last = Timestamp::from_secs(2.0);
+        let loss = describe(&Reading { decoded_frames: 51, last, ..reading }).unwrap();
+        assert_eq!(loss, "decoded 51 of the 150 frames that the file claims; it seems damaged");
     }
 }

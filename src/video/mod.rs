@@ -11,7 +11,9 @@ mod libav;
 mod loss;
 mod png;
 mod sink;
+mod tail;
 mod temporary;
+mod timeline;
 
 use std::path::{Path, PathBuf};
 

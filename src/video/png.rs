@@ -8,19 +8,17 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
 use super::VideoError;
-use super::temporary::Temporary;
 use crate::frame::FrameSize;
 
-/// Writes `height × width` grey bytes. The file appears under its name only when it is whole
-/// and on the disk.
+/// Writes `height × width` grey bytes. Not flushed to the disk: a sequence is flushed as a
+/// whole, which is much quicker.
 ///
 /// # Panics
 /// When `grey` is not `width · height` long.
 pub fn write_grey(path: &Path, size: FrameSize, grey: &[u8]) -> Result<(), VideoError> {
     assert_eq!(grey.len(), size.pixels(), "a grey picture of {size}");
-    let temporary = Temporary::beside(path);
     let write = || -> Result<(), Box<dyn std::error::Error>> {
-        let mut file = BufWriter::new(File::create(temporary.path())?);
+        let mut file = BufWriter::new(File::create(path)?);
         // Masks are long runs: `Up` makes zeros of what repeats, and quick compression does
         // the rest.
         let encoder = PngEncoder::new_with_quality(&mut file, CompressionType::Fast, FilterType::Up);
@@ -29,8 +27,7 @@ pub fn write_grey(path: &Path, size: FrameSize, grey: &[u8]) -> Result<(), Video
         file.flush()?;
         Ok(())
     };
-    write().map_err(|error| VideoError::write(path, error))?;
-    temporary.persist().map_err(|error| VideoError::write(path, error))
+    write().map_err(|error| VideoError::write(path, error))
 }
 
 #[cfg(test)]

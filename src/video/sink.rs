@@ -11,16 +11,15 @@ use super::temporary::Temporary;
 use super::{VideoError, libav};
 use crate::frame::FrameSize;
 
-/// With less than this on the disk, writing ends with an error before the disk is full.
+/// With less than this on the disk, and a frame, writing ends with an error before the disk
+/// is full.
 const LEAST_FREE_BYTES: u64 = 8 << 20;
-/// The free space is asked for once in so many frames.
-const FRAMES_BETWEEN_CHECKS: usize = 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VideoFormat {
     /// Lossless grey, FFV1 (pixel format `gray`) in MKV: masks and mattes.
     Ffv1Grey,
-    /// Lossless RGB, FFV1 (pixel format `bgr0`) in MKV.
+    /// Lossless RGB, FFV1 (pixel format `bgr0`, or `bgra` and opaque) in MKV.
     Ffv1Rgb,
     /// H.264 (x264, CRF 23, 4:2:0) in MP4, to look at.
     H264,
@@ -85,8 +84,9 @@ impl VideoSink {
         let temporary = Temporary::beside(path);
         // OpenCV does not say why a file can't be created; the system does.
         std::fs::File::create(temporary.path()).map_err(|error| VideoError::write(path, error))?;
-        check_free_space(path)?;
-        let absolute = std::path::absolute(temporary.path()).map_err(|error| VideoError::write(path, error))?;
+        check_free_space(path, 0)?;
+        let absolute =
+            std::path::absolute(temporary.path()).map_err(|error| VideoError::write(path, error))?;
         let even = |side: usize| side.next_multiple_of(2) as i32;
         let writer = VideoWriter::new_with_backend(
             &absolute,
@@ -122,9 +122,7 @@ impl VideoSink {
             let cause = format!("a frame has {} bytes and not {expected_bytes}", pixels.len());
             return Err(VideoError::write(&self.target, cause));
         }
-        if self.frames.is_multiple_of(FRAMES_BETWEEN_CHECKS) {
-            check_free_space(&self.target)?;
-        }
+        check_free_space(&self.target, pixels.len())?;
         self.encode(pixels).map_err(|error| VideoError::write(&self.target, error.message))?;
         self.frames += 1;
         Ok(())
@@ -147,10 +145,10 @@ impl VideoSink {
     /// are counted by reading them back, which costs no decoding.
     pub fn finish(mut self) -> Result<(), VideoError> {
         self.writer.release().map_err(|error| VideoError::write(&self.target, error.message))?;
-        let written = count_packets(self.temporary.path());
-        if written != Some(self.frames) {
-            let written = written.unwrap_or(0);
-            let cause = format!("only {written} of {} frames are in the file, so the disk may be full", self.frames);
+        let (written, breaks_off) = count_packets(self.temporary.path()).unwrap_or_default();
+        if written != self.frames || breaks_off {
+            let cause =
+                format!("{written} of {} frames got into the file, so the disk may be full", self.frames);
             return Err(VideoError::write(&self.target, cause));
         }
         self.temporary.persist().map_err(|error| VideoError::write(&self.target, error))
@@ -172,19 +170,21 @@ fn write_even(
     writer.write(padded)
 }
 
-/// `None` when the file can't be read or breaks off.
-fn count_packets(path: &Path) -> Option<usize> {
+/// And whether the file breaks off in one. One that has no frames can't be opened.
+fn count_packets(path: &Path) -> Option<(usize, bool)> {
     let mut capture = Capture::open_undecoded(path).ok()?;
     let mut packets = 0;
     while capture.grab().is_some() {
         packets += 1;
     }
-    (!capture.is_cut_off()).then_some(packets)
+    Some((packets, capture.is_cut_off()))
 }
 
-fn check_free_space(path: &Path) -> Result<(), VideoError> {
+fn check_free_space(path: &Path, frame_bytes: usize) -> Result<(), VideoError> {
     match free_bytes(path) {
-        Some(free) if free < LEAST_FREE_BYTES => Err(VideoError::write(path, "the disk is full")),
+        Some(free) if free < LEAST_FREE_BYTES + frame_bytes as u64 => {
+            Err(VideoError::write(path, "the disk is full"))
+        }
         _ => Ok(()),
     }
 }
@@ -199,7 +199,7 @@ fn free_bytes(path: &Path) -> Option<u64> {
     unsafe {
         (libc::statvfs(folder.as_ptr(), numbers.as_mut_ptr()) == 0).then(|| {
             let numbers = numbers.assume_init();
-            numbers.f_bavail as u64 * numbers.f_frsize as u64
+            numbers.f_bavail * numbers.f_frsize
         })
     }
 }

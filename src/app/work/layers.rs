@@ -67,7 +67,9 @@ pub fn layers(
                 paint(&mut image, &pair.smoothed, |_, _| Some(fill(class)));
                 paint(&mut image, &outline(&pair.smoothed), |_, _| Some(teal));
                 // Dashes along both axes: the line differs in shape as well as in colour.
-                paint(&mut image, &outline(&pair.raw), |x, y| ((x + y) / DASH_PX % 2 == 0).then_some(amber));
+                paint(&mut image, &outline(&pair.raw), |x, y| {
+                    ((x + y) / DASH_PX).is_multiple_of(2).then_some(amber)
+                });
             }
             vec![image]
         }
@@ -170,8 +172,13 @@ fn heat(masks: &[SoftMask], size: FrameSize) -> ColorImage {
 
 /// Five points of matplotlib's «inferno».
 pub fn heat_colour(value: f32) -> Color32 {
-    const POINTS: [[f32; 3]; 5] =
-        [[0.0, 0.0, 4.0], [87.0, 16.0, 110.0], [188.0, 55.0, 84.0], [249.0, 142.0, 9.0], [252.0, 255.0, 164.0]];
+    const POINTS: [[f32; 3]; 5] = [
+        [0.0, 0.0, 4.0],
+        [87.0, 16.0, 110.0],
+        [188.0, 55.0, 84.0],
+        [249.0, 142.0, 9.0],
+        [252.0, 255.0, 164.0],
+    ];
     let at = value.clamp(0.0, 1.0) * 4.0;
     let (low, t) = ((at as usize).min(3), at.fract());
     let t = if at >= 4.0 { 1.0 } else { t };

@@ -38,7 +38,10 @@ pub fn measure(
             settings,
             size: session.size(),
             memory_bytes: JOB_BYTES / 2,
-            meter: MeterSettings { expected_lag_frames: settings.expected_lag_frames(), ..MeterSettings::default() },
+            meter: MeterSettings {
+                expected_lag_frames: settings.expected_lag_frames(),
+                ..MeterSettings::default()
+            },
             truth: None,
             cancel,
         };
@@ -47,7 +50,7 @@ pub fn measure(
         let result = stabilisation.run(|stable| {
             match stable {
                 Stable::Frame(_) => progress.advance(),
-                Stable::Row(row) => rows.push(row),
+                Stable::Row(row) => rows.push(*row),
             }
             if sent.elapsed() >= BATCH {
                 mail.send(Event::Rows { pass, rows: std::mem::take(&mut rows) });

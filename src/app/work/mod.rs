@@ -42,20 +42,47 @@ pub enum Event {
     Chosen(PathBuf),
     FolderChosen(PathBuf),
     Models(Vec<ModelInfo>),
-    Opened { path: PathBuf, result: Result<Clip, String> },
+    Opened {
+        path: PathBuf,
+        result: Result<Clip, String>,
+    },
     /// The picture and masks of a frame.
     Painted(Box<Painted>),
     /// The frame could not be shown.
-    NotPainted { path: PathBuf, error: String },
+    NotPainted {
+        path: PathBuf,
+        error: String,
+    },
     /// The clip has this many frames.
-    Counted { path: PathBuf, frames: usize },
-    Session { job: u64, session: Arc<Session> },
-    Device { job: u64, name: String },
-    Coverage { job: u64, coverage: Vec<f32> },
+    Counted {
+        path: PathBuf,
+        frames: usize,
+    },
+    Session {
+        job: u64,
+        session: Arc<Session>,
+    },
+    Device {
+        job: u64,
+        name: String,
+    },
+    Coverage {
+        job: u64,
+        coverage: Vec<f32>,
+    },
     /// Pass 1 is over; `Ok(None)` when it was cancelled.
-    Analysed { job: u64, result: Result<Option<Option<String>>, String> },
-    Rows { pass: Pass, rows: Vec<FrameMetrics> },
-    Measured { pass: Pass, result: Result<Option<Vec<ClassSummary>>, String> },
+    Analysed {
+        job: u64,
+        result: Result<Option<Option<String>>, String>,
+    },
+    Rows {
+        pass: Pass,
+        rows: Vec<FrameMetrics>,
+    },
+    Measured {
+        pass: Pass,
+        result: Result<Option<Vec<ClassSummary>>, String>,
+    },
     Exported(Result<Option<Vec<PathBuf>>, String>),
 }
 

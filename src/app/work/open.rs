@@ -31,7 +31,8 @@ pub fn list_models(mail: Mail) {
             .into_iter()
             .filter_map(|name| {
                 let found = library.find(&name, false);
-                let found = found.inspect_err(|error| tracing::info!("{name} is not offered: {error}")).ok()?;
+                let found =
+                    found.inspect_err(|error| tracing::info!("{name} is not offered: {error}")).ok()?;
                 Some(ModelInfo { name, manifest: found.manifest })
             })
             .collect();

@@ -52,7 +52,8 @@ impl Recipe {
 
 impl PartialEq for Wanted {
     fn eq(&self, other: &Self) -> bool {
-        (&self.path, self.index, self.look, self.attempt) == (&other.path, other.index, other.look, other.attempt)
+        (&self.path, self.index, self.look, self.attempt)
+            == (&other.path, other.index, other.look, other.attempt)
             && self.recipe == other.recipe
     }
 }
@@ -164,7 +165,8 @@ impl Painter {
         Ok(Some(Painted {
             picture,
             layers,
-            complete: wanted.recipe.is_none() || previewed.as_ref().is_some_and(|previewed| previewed.complete),
+            complete: wanted.recipe.is_none()
+                || previewed.as_ref().is_some_and(|previewed| previewed.complete),
             probabilities: previewed.map(|previewed| [previewed.raw, previewed.smoothed]),
             wanted,
         }))

@@ -11,8 +11,11 @@ use std::{
 use super::{Event, JOB_BYTES, Mail, words};
 use crate::{
     frame::FrameSize,
+    pipeline::{
+        Analysis, CancelToken, Export, FLOW, FrameRange, PipelineError, Preview, Progress, RunProgress,
+        Tracks,
+    },
     process,
-    pipeline::{Analysis, CancelToken, Export, FLOW, FrameRange, PipelineError, Preview, Progress, RunProgress, Tracks},
     segment::{
         ClassGroup, Manifest, SegmentError, Segmenter, coverage,
         library::Library,
@@ -83,7 +86,12 @@ impl Clips {
         Self { root, open: Arc::default() }
     }
 
-    fn open(&self, video: &std::path::Path, manifest: &Manifest, size: FrameSize) -> Result<(Tracks, Arc<ClipStore>), PipelineError> {
+    fn open(
+        &self,
+        video: &std::path::Path,
+        manifest: &Manifest,
+        size: FrameSize,
+    ) -> Result<(Tracks, Arc<ClipStore>), PipelineError> {
         let fingerprint = video::fingerprint(video)?;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let mut clip = match open.take() {
@@ -137,9 +145,15 @@ impl StartSession {
         let found = Library::new(None).find(&self.model, false)?;
         let manifest = found.manifest.clone();
         let (tracks, store) = clips.open(&self.video, &manifest, self.size)?;
-        let session =
-            Arc::new(Session { manifest, tracks: tracks.clone(), range: self.range, size: self.size, _clip: store });
-        let options = Options { device: Device::Auto, threads: 0, long_side: None, try_sizes: !found.is_ours };
+        let session = Arc::new(Session {
+            manifest,
+            tracks: tracks.clone(),
+            range: self.range,
+            size: self.size,
+            _clip: store,
+        });
+        let options =
+            Options { device: Device::Auto, threads: 0, long_side: None, try_sizes: !found.is_ours };
         let (job, theirs) = (self.job, mail.clone());
         let load = move || -> Result<Box<dyn Segmenter>, SegmentError> {
             let network = TorchScript::load(&found.pt, found.manifest, options)?;
@@ -182,9 +196,8 @@ impl StartSession {
 pub fn export(mail: Mail, job: Export, session: Arc<Session>, progress: RunProgress, cancel: CancelToken) {
     thread::spawn(move || {
         process::give_way();
-        let written = job
-            .begin()
-            .and_then(|begun| begun.run(session.tracks.clone(), || Ok(None), &progress, &cancel));
+        let written =
+            job.begin().and_then(|begun| begun.run(session.tracks.clone(), || Ok(None), &progress, &cancel));
         mail.send(Event::Exported(match written {
             Ok(finished) => Ok(Some(finished.files)),
             Err(PipelineError::Cancelled) => Ok(None),

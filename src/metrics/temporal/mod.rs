@@ -14,23 +14,26 @@ mod contour;
 mod matching;
 mod polygon;
 mod shape_context;
+mod shortest_path;
 
 use crate::mask::Mask;
 
-/// More pairs of vertices than this are not matched: seconds of work, and a byte for each.
-const MAX_PAIRS: usize = 1 << 26;
+/// More pairs of vertices than this are not matched: it would take seconds, and more than a
+/// quarter of a gigabyte where all of them are looked at.
+const MAX_PAIRS: usize = 1 << 23;
 
 /// T of a mask and the next frame's: the mean shape-context matching cost, from 0 for equal
-/// shapes to 1. Absent where a mask has no contour larger than about a pixel, and for
-/// outlines of several thousand vertices, where the work grows with the square.
+/// shapes to 1. Absent where a mask has no contour larger than about a pixel, and for outlines
+/// of thousands of vertices (about 9,000 px long), where the work grows with the square.
 pub fn temporal_stability(now: &Mask, next: &Mask) -> Option<f64> {
     let outline = |mask| polygon::longest(&contour::loops(mask)).map(|polygon| polygon::refine(&polygon));
     let (now, next) = (outline(now)?, outline(next)?);
     if now.len() * next.len() > MAX_PAIRS {
         return None;
     }
-    let describe = |points: &[polygon::Point]| shape_context::histograms(points);
-    Some(matching::mean_cost(&shape_context::Costs::new(describe(&now), &describe(&next))))
+    let (now, next) = (shape_context::histograms(&now), shape_context::histograms(&next));
+    let cost = |(a, b): (usize, usize)| shape_context::matching_cost(&now[a], &next[b]);
+    Some(matching::mean_cost((now.len(), next.len()), cost))
 }
 
 #[cfg(test)]

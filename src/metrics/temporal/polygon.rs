@@ -73,7 +73,8 @@ fn simplify(corners: &[Corner], tolerance_half_px: f64) -> Vec<Corner> {
     while let Some((start, end)) = runs.pop() {
         let (mut key, mut farthest) = (None, 0.0);
         for (at, &corner) in thinned.iter().enumerate().take(end).skip(start + 1) {
-            let distance = distance_squared_to_side(thinned[start], thinned[end], corner);
+            let distance =
+                distance_squared_to_side(half_px(thinned[start]), half_px(thinned[end]), half_px(corner));
             // Of equals the last.
             if distance >= farthest {
                 (key, farthest) = (Some(at), distance);
@@ -92,7 +93,7 @@ fn thin_out(corners: &[Corner], tolerance_squared: f64) -> Vec<Corner> {
     let mut kept = vec![first];
     let mut current = first;
     for &corner in &corners[1..corners.len() - 1] {
-        if distance_squared(current, corner) >= tolerance_squared {
+        if distance_squared(half_px(current), half_px(corner)) >= tolerance_squared {
             kept.push(corner);
             current = corner;
         }
@@ -101,30 +102,29 @@ fn thin_out(corners: &[Corner], tolerance_squared: f64) -> Vec<Corner> {
     kept
 }
 
-/// Half pixels from one corner to another, by rows and columns.
-fn difference(from: Corner, to: Corner) -> (f64, f64) {
-    (2.0 * (to.0 as f64 - from.0 as f64), 2.0 * (to.1 as f64 - from.1 as f64))
+/// `(row, column)` in half pixels, as the tolerances.
+fn half_px((row, column): Corner) -> (f64, f64) {
+    (2.0 * row as f64, 2.0 * column as f64)
 }
 
-/// In half pixels, as the tolerances.
-fn distance_squared(a: Corner, b: Corner) -> f64 {
-    let (rows, columns) = difference(a, b);
-    rows * rows + columns * columns
+fn distance_squared(a: (f64, f64), b: (f64, f64)) -> f64 {
+    (a.0 - b.0) * (a.0 - b.0) + (a.1 - b.1) * (a.1 - b.1)
 }
 
-fn distance_squared_to_side(start: Corner, end: Corner, corner: Corner) -> f64 {
-    let (side, offset) = (difference(start, end), difference(start, corner));
-    let along = offset.0 * side.0 + offset.1 * side.1;
+/// Written as psimpl does, since vertices of a pixel grid are often equally far and rounding
+/// decides.
+fn distance_squared_to_side(start: (f64, f64), end: (f64, f64), at: (f64, f64)) -> f64 {
+    let side = (end.0 - start.0, end.1 - start.1);
+    let along = (at.0 - start.0) * side.0 + (at.1 - start.1) * side.1;
     if along <= 0.0 {
-        return distance_squared(start, corner);
+        return distance_squared(start, at);
     }
     let length_squared = side.0 * side.0 + side.1 * side.1;
     if length_squared <= along {
-        return distance_squared(end, corner);
+        return distance_squared(end, at);
     }
     let fraction = along / length_squared;
-    let (rows, columns) = (offset.0 - fraction * side.0, offset.1 - fraction * side.1);
-    rows * rows + columns * columns
+    distance_squared((start.0 + side.0 * fraction, start.1 + side.1 * fraction), at)
 }
 
 /// Whether a closed loop of cracks goes around the crack between two corners, which is none

@@ -34,7 +34,7 @@ pub fn histograms(points: &[Point]) -> Vec<Histogram> {
             let (dx, dy) = offset(from, to);
             let radius = distance((dx, dy)) / mean_distance;
             let Some(ring) = OUTER_RADII.iter().position(|&outer| radius < outer) else { continue };
-            histogram[ring * ANGLES + sector(dx, dy)] += 1.0;
+            histogram[(RADII - 1 - ring) * ANGLES + sector(dx, dy)] += 1.0;
         }
         let count = histogram.iter().sum::<f64>() + EPSILON;
         histogram.map(|bin| bin / count)
@@ -49,50 +49,23 @@ fn sector(dx: f64, dy: f64) -> usize {
     ((angle / (TAU / ANGLES as f64)) as usize).min(ANGLES - 1)
 }
 
-/// The costs of matching each vertex of one polygon with each of another: half the
-/// chi-squared distance of their histograms, in [0, 1]. Computed when asked for, since all of
-/// them would be the square of an outline's length.
-pub struct Costs {
-    rows: Vec<Histogram>,
-    /// Bin by bin, so that a row of costs is computed along memory.
-    columns: Vec<Vec<f64>>,
-    column_count: usize,
-}
-
-impl Costs {
-    pub fn new(rows: Vec<Histogram>, columns: &[Histogram]) -> Self {
-        let by_bin = (0..BINS).map(|bin| columns.iter().map(|histogram| histogram[bin]).collect()).collect();
-        Self { rows, columns: by_bin, column_count: columns.len() }
-    }
-
-    pub fn row_count(&self) -> usize {
-        self.rows.len()
-    }
-
-    pub fn column_count(&self) -> usize {
-        self.column_count
-    }
-
-    /// Of one pair.
-    pub fn at(&self, row: usize, column: usize) -> f64 {
-        let pairs = self.rows[row].iter().zip(&self.columns);
-        0.5 * pairs.map(|(&a, columns)| chi_squared(a, columns[column])).sum::<f64>()
-    }
-
-    /// Of a vertex with all vertices of the other polygon.
-    pub fn row(&self, row: usize, costs: &mut [f64]) {
-        costs.fill(0.0);
-        for (&a, columns) in self.rows[row].iter().zip(&self.columns) {
-            for (cost, &b) in costs.iter_mut().zip(columns) {
-                *cost += chi_squared(a, b);
-            }
+/// What it costs to match two vertices: half the chi-squared distance of their histograms,
+/// in [0, 1]. The bins are added up in eight lanes, as NumPy does it: costs that are equal
+/// there are equal here, and the search takes the same way.
+pub fn matching_cost(a: &Histogram, b: &Histogram) -> f64 {
+    const LANES: usize = 8;
+    let term = |(&a, &b): (&f64, &f64)| (a - b) * (a - b) / (a + b + EPSILON);
+    let (chunks_a, rest_a) = a.as_chunks::<LANES>();
+    let (chunks_b, rest_b) = b.as_chunks::<LANES>();
+    let mut lanes = [0.0; LANES];
+    for (a, b) in chunks_a.iter().zip(chunks_b) {
+        for (lane, pair) in lanes.iter_mut().zip(a.iter().zip(b)) {
+            *lane += term(pair);
         }
-        costs.iter_mut().for_each(|cost| *cost *= 0.5);
     }
-}
-
-fn chi_squared(a: f64, b: f64) -> f64 {
-    (a - b) * (a - b) / (a + b + EPSILON)
+    let [l0, l1, l2, l3, l4, l5, l6, l7] = lanes;
+    let whole = ((l0 + l1) + (l2 + l3)) + ((l4 + l5) + (l6 + l7));
+    0.5 * rest_a.iter().zip(rest_b).fold(whole, |sum, pair| sum + term(pair))
 }
 
 #[cfg(test)]
@@ -120,15 +93,21 @@ mod tests {
     #[test]
     fn equal_shapes_cost_nothing_wherever_they_are() {
         let moved: Vec<Point> = square().iter().map(|&(x, y)| (x + 17.0, y + 3.0)).collect();
-        let costs = Costs::new(histograms(&square()), &histograms(&moved));
-        let mut row = vec![0.0; costs.column_count()];
-        for at in 0..costs.row_count() {
-            assert_eq!(costs.at(at, at), 0.0);
-            costs.row(at, &mut row);
-            assert!(
-                row.iter().enumerate().all(|(column, &cost)| (0.0..=1.0).contains(&cost)
-                    && (cost - costs.at(at, column)).abs() < 1e-15)
-            );
+        for (here, there) in histograms(&square()).iter().zip(&histograms(&moved)) {
+            assert_eq!(matching_cost(here, there), 0.0);
+        }
+    }
+
+    #[test]
+    fn a_cost_is_half_the_chi_squared_distance() {
+        let all = histograms(&square());
+        let plain = |a: &Histogram, b: &Histogram| {
+            let term = |(a, b): (&f64, &f64)| if a + b > 0.0 { (a - b).powi(2) / (a + b) } else { 0.0 };
+            a.iter().zip(b).map(term).sum::<f64>() / 2.0
+        };
+        for (a, b) in all.iter().zip(all.iter().skip(7)) {
+            assert!((matching_cost(a, b) - plain(a, b)).abs() < 1e-12);
+            assert!((0.0..=1.0).contains(&matching_cost(a, b)));
         }
     }
 

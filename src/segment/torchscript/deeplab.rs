@@ -15,8 +15,7 @@ use std::path::Path;
 use tch::{TchError, Tensor};
 
 use super::trace::{BatchNorm, ConvertError, Convolution, trace};
-use crate::segment::weights::state_dict::StateDict;
-use crate::segment::weights::{Malformed, Values};
+use crate::segment::weights::{Malformed, NamedTensors, Values};
 
 /// Stages of the ResNet: blocks, stride, and the dilations of the first block and the others.
 const STAGES: [(usize, i64, i64, i64); 4] = [(3, 1, 1, 1), (4, 2, 1, 1), (23, 1, 1, 2), (3, 1, 2, 4)];
@@ -24,7 +23,7 @@ const STAGES: [(usize, i64, i64, i64); 4] = [(3, 1, 1, 1), (4, 2, 1, 1), (23, 1,
 const PYRAMID_RATES: [i64; 3] = [12, 24, 36];
 
 /// Writes the network for a state dict to `to`, and returns the number of its classes.
-pub fn convert(weights: &mut StateDict<'_>, to: &Path) -> Result<usize, ConvertError> {
+pub fn convert(weights: &mut dyn NamedTensors, to: &Path) -> Result<usize, ConvertError> {
     let network = DeepLab::new(weights)?;
     trace("DeepLabv3ResNet101", [65, 73], |x| network.forward(x))?.save(to)?;
     Ok(network.classes)
@@ -52,7 +51,7 @@ struct Bottleneck {
 }
 
 impl DeepLab {
-    fn new(weights: &mut StateDict<'_>) -> Result<Self, ConvertError> {
+    fn new(weights: &mut dyn NamedTensors) -> Result<Self, ConvertError> {
         check_depth(weights)?;
         let mut source = Source(weights);
 
@@ -71,11 +70,8 @@ impl DeepLab {
             }
         }
 
-        let mut pyramid = vec![source.normed(
-            "classifier.0.convs.0.0",
-            "classifier.0.convs.0.1",
-            [256, channels, 1, 1],
-        )?];
+        let mut pyramid =
+            vec![source.normed("classifier.0.convs.0.0", "classifier.0.convs.0.1", [256, channels, 1, 1])?];
         for (i, rate) in PYRAMID_RATES.into_iter().enumerate() {
             let name = format!("classifier.0.convs.{}", i + 1);
             let mut branch =
@@ -83,7 +79,8 @@ impl DeepLab {
             (branch.padding, branch.dilation) = ([rate; 2], [rate; 2]);
             pyramid.push(branch);
         }
-        let pooled = source.normed("classifier.0.convs.4.1", "classifier.0.convs.4.2", [256, channels, 1, 1])?;
+        let pooled =
+            source.normed("classifier.0.convs.4.1", "classifier.0.convs.4.2", [256, channels, 1, 1])?;
 
         let (projection, bias) = source.folded(
             "classifier.0.project.0",
@@ -134,10 +131,10 @@ impl Bottleneck {
     }
 }
 
-/// Layers by their names in the state dict.
-struct Source<'a, 'b>(&'a mut StateDict<'b>);
+/// Layers by their names in torchvision's state dict.
+struct Source<'a>(&'a mut dyn NamedTensors);
 
-impl Source<'_, '_> {
+impl Source<'_> {
     fn bottleneck(
         &mut self,
         name: &str,
@@ -168,9 +165,15 @@ impl Source<'_, '_> {
         Ok(Convolution::new(&weight, Some(&bias))?)
     }
 
-    fn folded(&mut self, conv: &str, norm: &str, shape: [usize; 4]) -> Result<(Values, Vec<f32>), ConvertError> {
+    fn folded(
+        &mut self,
+        conv: &str,
+        norm: &str,
+        shape: [usize; 4],
+    ) -> Result<(Values, Vec<f32>), ConvertError> {
         let mut weight = self.shaped(&format!("{conv}.weight"), &shape)?;
-        let mut vector = |name: &str| Ok::<_, Malformed>(self.shaped(&format!("{norm}.{name}"), &shape[..1])?.data);
+        let mut vector =
+            |name: &str| Ok::<_, Malformed>(self.shaped(&format!("{norm}.{name}"), &shape[..1])?.data);
         let norm = BatchNorm {
             weight: vector("weight")?,
             bias: vector("bias")?,
@@ -200,8 +203,9 @@ impl Source<'_, '_> {
     }
 }
 
-fn check_depth(weights: &StateDict<'_>) -> Result<(), Malformed> {
-    let blocks = (0..).take_while(|i| weights.shape(&format!("backbone.layer3.{i}.conv1.weight")).is_some()).count();
+fn check_depth(weights: &dyn NamedTensors) -> Result<(), Malformed> {
+    let blocks =
+        (0..).take_while(|i| weights.shape(&format!("backbone.layer3.{i}.conv1.weight")).is_some()).count();
     match blocks {
         23 => Ok(()),
         0 => Err(Malformed::new(

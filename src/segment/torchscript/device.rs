@@ -52,11 +52,15 @@ impl fmt::Display for Device {
 /// Whether networks can run on an NVIDIA GPU here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CudaStatus {
-    Ready { gpus: usize },
+    Ready {
+        gpus: usize,
+    },
     /// No NVIDIA GPU shows itself, so nothing is wrong.
     NoGpu,
     /// There is a GPU that can't be used; the reason is a sentence with the way out.
-    Unusable { reason: String },
+    Unusable {
+        reason: String,
+    },
 }
 
 impl fmt::Display for CudaStatus {
@@ -80,7 +84,8 @@ pub fn cuda_status() -> &'static CudaStatus {
 /// that CUDA needs.
 pub fn nvidia_driver() -> (Option<String>, u32) {
     let version = std::fs::read_to_string("/proc/driver/nvidia/version").ok().and_then(|text| {
-        let is_version = |word: &&str| word.contains('.') && word.split('.').all(|part| part.parse::<u32>().is_ok());
+        let is_version =
+            |word: &&str| word.contains('.') && word.split('.').all(|part| part.parse::<u32>().is_ok());
         text.split_whitespace().find(is_version).map(String::from)
     });
     (version, MIN_DRIVER)
@@ -94,7 +99,9 @@ fn has_gpu() -> bool {
 fn load_cuda() -> CudaStatus {
     let unusable = |reason: String| CudaStatus::Unusable { reason };
     let Some(folder) = torch_folder() else {
-        return unusable("the folder of libtorch could not be found; install it again with «make setup»".into());
+        return unusable(
+            "the folder of libtorch could not be found; install it again with «make setup»".into(),
+        );
     };
     let path = folder.join("libtorch_cuda.so");
     if !path.exists() {

@@ -16,6 +16,9 @@ use super::trace::{ConvertError, Convolution, channels_last, tensor, trace};
 use crate::segment::weights::tflite::{Activation, Graph, Grid, Node, Operator};
 use crate::segment::weights::{Malformed, Values};
 
+/// Longer than any side of a picture or a map that our networks have.
+const MAX_SIDE: usize = 4096;
+
 /// What the file says of the network besides its layers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Description {
@@ -70,10 +73,14 @@ fn describe(graph: &Graph<'_>) -> Result<(usize, Description), Malformed> {
         logits = *node.inputs.first().ok_or_else(|| Malformed::new("an operator has no input"))?;
     }
     let picture = |index: usize, what: &str| match graph.tensors[index].shape[..] {
-        [1, height, width, channels] if [height, width, channels].iter().all(|side| (1..=4096).contains(side)) => {
+        [1, height, width, channels]
+            if [height, width, channels].iter().all(|side| (1..=MAX_SIDE).contains(side)) =>
+        {
             Ok((height, width, channels))
         }
-        ref shape => Err(Malformed::new(format!("its {what} is {shape:?} where [1, height, width, channels] is expected"))),
+        ref shape => Err(Malformed::new(format!(
+            "its {what} is {shape:?} where [1, height, width, channels] is expected"
+        ))),
     };
     let (height, width, channels) = picture(graph.input, "input")?;
     if channels != 3 {
@@ -109,12 +116,22 @@ struct Layer {
 }
 
 enum LayerKind {
-    Convolution { pad: Option<[i64; 4]>, convolution: Convolution },
-    TransposedConvolution { weight: Tensor, bias: Tensor, stride: [i64; 2] },
+    Convolution {
+        pad: Option<[i64; 4]>,
+        convolution: Convolution,
+    },
+    TransposedConvolution {
+        weight: Tensor,
+        bias: Tensor,
+        stride: [i64; 2],
+    },
     Mean,
     /// A resize of a 1×1 map: the value everywhere, left as it is.
     Spread,
-    Resize { size: [i64; 2], align_corners: bool },
+    Resize {
+        size: [i64; 2],
+        align_corners: bool,
+    },
     Concatenation,
     Add,
     Multiply,
@@ -129,7 +146,7 @@ impl Layer {
         let computed: Vec<usize> =
             node.inputs.iter().copied().filter(|&input| graph.constant(input).is_none()).collect();
         let shape = |index: usize| match graph.tensors[index].shape[..] {
-            [_, height, width, _] => Ok([height, width]),
+            [_, height, width, _] if height.max(width) <= MAX_SIDE => Ok([height, width]),
             _ => Err(Malformed::new(format!("tensor «{}» is not a picture", graph.tensors[index].name))),
         };
         let first = *node.inputs.first().ok_or_else(|| Malformed::new("an operator has no input"))?;
@@ -139,14 +156,20 @@ impl Layer {
             _ => 1,
         };
         if computed.len() != needed {
-            return Err(Malformed::new(format!("an operator ({:?}) works on a constant", node.operator)).into());
+            return Err(
+                Malformed::new(format!("an operator ({:?}) works on a constant", node.operator)).into()
+            );
         }
         let mut fused = Activation::None;
         let kind = match node.operator {
             Operator::Convolution { depthwise, same_padding, stride, dilation, activation } => {
                 fused = activation;
                 let (weight, bias) = weights(graph, node)?;
-                let (weight, groups) = if depthwise { (transposed(&weight, [3, 0, 1, 2])?, weight.shape[3]) } else { (transposed(&weight, [0, 3, 1, 2])?, 1) };
+                let (weight, groups) = if depthwise {
+                    (transposed(&weight, [3, 0, 1, 2])?, weight.shape[3])
+                } else {
+                    (transposed(&weight, [0, 3, 1, 2])?, 1)
+                };
                 let kernel = [weight.shape[2], weight.shape[3]];
                 let mut convolution = Convolution::new(&weight, Some(&bias.data))?;
                 convolution.stride = stride.map(|side| side as i64);
@@ -155,7 +178,14 @@ impl Layer {
                 let mut pad = None;
                 if same_padding {
                     let (input, output) = (shape(first)?, shape(node.output)?);
-                    let [y, x] = [0, 1].map(|axis| same(input[axis], output[axis], kernel[axis], stride[axis], dilation[axis]));
+                    if [0, 1].iter().any(|&axis| {
+                        stride[axis] * output[axis] > 2 * MAX_SIDE || kernel[axis] * dilation[axis] > MAX_SIDE
+                    }) {
+                        return Err(Malformed::new("a convolution reaches far beyond its picture").into());
+                    }
+                    let [y, x] = [0, 1].map(|axis| {
+                        same(input[axis], output[axis], kernel[axis], stride[axis], dilation[axis])
+                    });
                     if y[0] == y[1] && x[0] == x[1] {
                         convolution.padding = [y[0], x[0]];
                     } else {
@@ -167,7 +197,10 @@ impl Layer {
             Operator::TransposedConvolution { stride } => {
                 let (weight, bias) = weights(graph, node)?;
                 if weight.shape[1..3] != stride {
-                    return Err(Malformed::new("a transposed convolution's windows overlap, which we do not translate").into());
+                    return Err(Malformed::new(
+                        "a transposed convolution's windows overlap, which we do not translate",
+                    )
+                    .into());
                 }
                 LayerKind::TransposedConvolution {
                     weight: channels_last(&tensor(&transposed(&weight, [3, 0, 1, 2])?)?)?,
@@ -177,14 +210,20 @@ impl Layer {
             }
             Operator::AveragePool { window } => {
                 if window != shape(first)? {
-                    return Err(Malformed::new("it averages over a part of the picture, which we do not translate").into());
+                    return Err(Malformed::new(
+                        "it averages over a part of the picture, which we do not translate",
+                    )
+                    .into());
                 }
                 LayerKind::Mean
             }
             Operator::ResizeBilinear { grid } => match (shape(first)?, grid) {
                 ([1, 1], _) => LayerKind::Spread,
                 (_, Grid::Asymmetric) => {
-                    return Err(Malformed::new("it resizes by TensorFlow 1's uneven grid, which torch does not have").into());
+                    return Err(Malformed::new(
+                        "it resizes by TensorFlow 1's uneven grid, which torch does not have",
+                    )
+                    .into());
                 }
                 (_, grid) => LayerKind::Resize {
                     size: shape(node.output)?.map(|side| side as i64),
@@ -273,7 +312,10 @@ fn join(maps: &[&Tensor]) -> Result<Tensor, TchError> {
 /// The real weights and bias of a convolution, through a conversion where there is one.
 fn weights(graph: &Graph<'_>, node: &Node) -> Result<(Values, Values), Malformed> {
     let constant = |input: usize| {
-        let &index = node.inputs.get(input).ok_or_else(|| Malformed::new("a convolution lacks its weights or bias"))?;
+        let &index = node
+            .inputs
+            .get(input)
+            .ok_or_else(|| Malformed::new("a convolution lacks its weights or bias"))?;
         graph
             .constant(index)
             .ok_or_else(|| Malformed::new("a convolution's weights are computed, which we do not translate"))?
@@ -281,7 +323,10 @@ fn weights(graph: &Graph<'_>, node: &Node) -> Result<(Values, Values), Malformed
     };
     let (weight, bias) = (constant(1)?, constant(2)?);
     if weight.shape.len() != 4 || weight.data.is_empty() {
-        return Err(Malformed::new(format!("a convolution's weights are {:?}, not 4-dimensional", weight.shape)));
+        return Err(Malformed::new(format!(
+            "a convolution's weights are {:?}, not 4-dimensional",
+            weight.shape
+        )));
     }
     Ok((weight, bias))
 }

@@ -16,7 +16,8 @@ pub(super) fn tensor(
 ) -> Result<Tensor, String> {
     let mut bytes = Vec::with_capacity(frames.len() * 3 * size.pixels());
     for frame in frames {
-        scale_into(frame, size, &mut bytes).map_err(|error| format!("the picture could not be scaled ({error})"))?;
+        scale_into(frame, size, &mut bytes)
+            .map_err(|error| format!("the picture could not be scaled ({error})"))?;
     }
     normalise(&bytes, frames.len(), size, manifest, device).map_err(|error| super::trace::first_line(&error))
 }

@@ -9,6 +9,8 @@ mod deeplab;
 mod device;
 mod graph;
 mod input;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 use std::path::Path;
@@ -74,7 +76,11 @@ impl TorchScript {
             .map_err(|cause| fail(cause, "or use --device auto or --device cpu"))?;
         let module = CModule::load_on_device(pt, device).map_err(|error| {
             fail(
-                format!("it is not a TorchScript network that torch {} opens ({})", torch_version(), trace::first_line(&error)),
+                format!(
+                    "it is not a TorchScript network that torch {} opens ({})",
+                    torch_version(),
+                    trace::first_line(&error)
+                ),
                 "save it in Python with torch.jit.trace or torch.jit.script and .save()",
             )
         })?;
@@ -146,7 +152,8 @@ impl TorchScript {
                 _ => run(),
             };
             let output = output.map_err(|error| trace::first_line(&error))?;
-            let output = output_tensor(output).ok_or("its output is neither a tensor, a tuple of them, nor a dict with «out»")?;
+            let output = output_tensor(output)
+                .ok_or("its output is neither a tensor, a tuple of them, nor a dict with «out»")?;
             self.logits(&output, frames.len())
         })
     }

@@ -37,7 +37,8 @@ pub(super) fn trace(
     forward: impl Fn(&Tensor) -> Result<Tensor, TchError>,
 ) -> Result<CModule, ConvertError> {
     tch::no_grad(|| {
-        let example = channels_last(&Tensor::f_rand([1, 3, height, width], (Kind::Float, tch::Device::Cpu))?)?;
+        let example =
+            channels_last(&Tensor::f_rand([1, 3, height, width], (Kind::Float, tch::Device::Cpu))?)?;
         // torch's own structures don't unwind: a failure is carried past the end of the trace.
         let mut failure = None;
         let module = CModule::create_by_tracing(name, "forward", &[example], &mut |inputs| {

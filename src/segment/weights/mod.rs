@@ -6,6 +6,8 @@
 mod flatbuffer;
 mod pickle;
 pub mod state_dict;
+#[cfg(test)]
+mod tests;
 pub mod tflite;
 
 /// What is wrong with a file of weights, in words that fit after the file's name.
@@ -24,4 +26,12 @@ impl Malformed {
 pub struct Values {
     pub shape: Vec<usize>,
     pub data: Vec<f32>,
+}
+
+/// Tensors by name, as a network's layers ask for them.
+pub trait NamedTensors {
+    /// `None` where there is no tensor of that name.
+    fn shape(&self, name: &str) -> Option<&[usize]>;
+
+    fn values(&mut self, name: &str) -> Result<Values, Malformed>;
 }

@@ -50,7 +50,8 @@ impl Pickle {
 
     /// Reads one pickle from the start of `bytes`, and says how many bytes it took.
     pub fn read(bytes: &[u8]) -> Result<(Self, usize), Malformed> {
-        let mut machine = Machine { bytes, at: 0, values: Vec::new(), stack: Vec::new(), memo: HashMap::new() };
+        let mut machine =
+            Machine { bytes, at: 0, values: Vec::new(), stack: Vec::new(), memo: HashMap::new() };
         let root = machine.run()?;
         Ok((Self { values: machine.values, root }, machine.at))
     }
@@ -192,7 +193,9 @@ impl Machine<'_> {
                     self.recall(key)?;
                 }
                 other => {
-                    return Err(Malformed::new(format!("its pickle has the instruction {other:#04x}, which weights do not need")));
+                    return Err(Malformed::new(format!(
+                        "its pickle has the instruction {other:#04x}, which weights do not need"
+                    )));
                 }
             }
         }
@@ -252,7 +255,11 @@ impl Machine<'_> {
         let is_dict = matches!(&self.values[function.0],
             Value::Global(module, name) if module == "collections" && name == "OrderedDict");
         let is_empty = matches!(&self.values[arguments.0], Value::Tuple(items) if items.is_empty());
-        self.push(if is_dict && is_empty { Value::Dict(Vec::new()) } else { Value::Call(function, arguments) });
+        self.push(if is_dict && is_empty {
+            Value::Dict(Vec::new())
+        } else {
+            Value::Call(function, arguments)
+        });
     }
 
     fn memoize(&mut self, key: usize) -> Result<(), Malformed> {

@@ -14,7 +14,7 @@ use half::{bf16, f16};
 use zip::ZipArchive;
 
 use super::pickle::{Pickle, Ref, Value};
-use super::{Malformed, Values};
+use super::{Malformed, NamedTensors, Values};
 
 /// `0x1950a86a20f9469cfc6c`, little endian: what the older format begins with.
 const OLD_MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
@@ -106,7 +106,9 @@ impl<'a> StateDict<'a> {
             let Value::Text(key) = keys.get(key) else {
                 return Err(Malformed::new("a storage's key is not text"));
             };
-            let kind = kinds.get(key.as_str()).ok_or_else(|| Malformed::new(format!("storage {key} has no type")))?;
+            let kind = kinds
+                .get(key.as_str())
+                .ok_or_else(|| Malformed::new(format!("storage {key} has no type")))?;
             let cut_short = || Malformed::new(format!("it ends within storage {key}: it is cut short"));
             let count = *bytes[at..].first_chunk().ok_or_else(cut_short)?;
             let start = at + 8;
@@ -125,14 +127,16 @@ impl<'a> StateDict<'a> {
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
     }
+}
 
-    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+impl NamedTensors for StateDict<'_> {
+    fn shape(&self, name: &str) -> Option<&[usize]> {
         self.tensors.get(name).map(|place| &place.shape[..])
     }
 
-    /// The tensor's values as floats.
-    pub fn values(&mut self, name: &str) -> Result<Values, Malformed> {
-        let place = self.tensors.get(name).ok_or_else(|| Malformed::new(format!("it lacks the tensor {name}")))?;
+    fn values(&mut self, name: &str) -> Result<Values, Malformed> {
+        let place =
+            self.tensors.get(name).ok_or_else(|| Malformed::new(format!("it lacks the tensor {name}")))?;
         let fits = || Malformed::new(format!("the tensor {name} does not fit into its storage"));
         let owned;
         let storage = match &mut self.storages {
@@ -140,9 +144,15 @@ impl<'a> StateDict<'a> {
                 owned = read_entry(archive, &format!("{prefix}data/{}", place.key))?;
                 &owned[..]
             }
-            Storages::Rows { bytes, ranges } => ranges.get(&place.key).map_or(&[][..], |range| &bytes[range.clone()]),
+            Storages::Rows { bytes, ranges } => {
+                ranges.get(&place.key).map_or(&[][..], |range| &bytes[range.clone()])
+            }
         };
-        let count = place.shape.iter().try_fold(1usize, |product, &side| product.checked_mul(side)).ok_or_else(fits)?;
+        let count = place
+            .shape
+            .iter()
+            .try_fold(1usize, |product, &side| product.checked_mul(side))
+            .ok_or_else(fits)?;
         let last = place.shape.iter().zip(&place.stride).try_fold(place.offset, |last, (&side, &stride)| {
             side.saturating_sub(1).checked_mul(stride)?.checked_add(last)
         });
@@ -204,7 +214,8 @@ impl Kind {
 }
 
 fn read_entry(archive: &mut ZipArchive<Cursor<&[u8]>>, name: &str) -> Result<Vec<u8>, Malformed> {
-    let fail = |error: &dyn std::fmt::Display| Malformed::new(format!("{name} in it can't be read ({error})"));
+    let fail =
+        |error: &dyn std::fmt::Display| Malformed::new(format!("{name} in it can't be read ({error})"));
     let entry = archive.by_name(name).map_err(|error| fail(&error))?;
     // torch compresses nothing, so no entry is longer than the file.
     if entry.compression() != zip::CompressionMethod::Stored {
@@ -295,7 +306,11 @@ fn call<'p>(pickle: &'p Pickle, value: &Value) -> Option<(&'p str, &'p [Ref])> {
 fn storage<'p>(pickle: &'p Pickle, value: &Value) -> Result<(&'p str, Kind), ()> {
     let &Value::Persistent(id) = value else { return Err(()) };
     let Value::Tuple(parts) = pickle.get(id) else { return Err(()) };
-    match parts.get(..3).map(|parts| parts.iter().map(|&part| pickle.get(part)).collect::<Vec<_>>()).as_deref() {
+    match parts
+        .get(..3)
+        .map(|parts| parts.iter().map(|&part| pickle.get(part)).collect::<Vec<_>>())
+        .as_deref()
+    {
         Some([Value::Text(tag), Value::Global(_, class), Value::Text(key)]) if tag == "storage" => {
             Ok((key, Kind::of_storage(class).ok_or(())?))
         }

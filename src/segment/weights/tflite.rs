@@ -109,7 +109,8 @@ impl<'a> Graph<'a> {
         if tables.len().max(operators.len()) > MAX_ITEMS {
             return Err(Malformed::new("its graph is larger than any network we know"));
         }
-        let tensors = tables.iter().map(|table| Tensor::read(table, &buffers)).collect::<Result<Vec<_>, _>>()?;
+        let tensors =
+            tables.iter().map(|table| Tensor::read(table, &buffers)).collect::<Result<Vec<_>, _>>()?;
         let index = |index: i32| {
             usize::try_from(index)
                 .ok()
@@ -129,7 +130,12 @@ impl<'a> Graph<'a> {
                 Ok(Node {
                     operator: Operator::read(code, operator)?,
                     // −1 stands for an input that is left out.
-                    inputs: operator.i32s(1)?.into_iter().filter(|&i| i != -1).map(index).collect::<Result<_, _>>()?,
+                    inputs: operator
+                        .i32s(1)?
+                        .into_iter()
+                        .filter(|&i| i != -1)
+                        .map(index)
+                        .collect::<Result<_, _>>()?,
                     output: only(operator.i32s(2)?, "an operator's output")?,
                 })
             })
@@ -199,7 +205,8 @@ impl<'a> Tensor<'a> {
             data,
             scale,
             zero_point,
-            axis: usize::try_from(axis).map_err(|_| Malformed::new("a tensor is quantised along a negative axis"))?,
+            axis: usize::try_from(axis)
+                .map_err(|_| Malformed::new("a tensor is quantised along a negative axis"))?,
         })
     }
 
@@ -238,7 +245,8 @@ impl<'a> Tensor<'a> {
                 return Err(fail("has scales that do not fit its shape"));
             }
             // Values that lie next to each other and share a scale.
-            let run: usize = if groups == 1 { stored.len() } else { self.shape[self.axis + 1..].iter().product() };
+            let run: usize =
+                if groups == 1 { stored.len() } else { self.shape[self.axis + 1..].iter().product() };
             let real = |(i, &value): (usize, &f64)| {
                 let group = i / run.max(1) % groups;
                 (f64::from(self.scale[group]) * (value - self.zero_point[group] as f64)) as f32
@@ -323,15 +331,21 @@ impl Operator {
                     return Err(Malformed::new("a transposed convolution lacks its strides"));
                 };
                 let side = |side: i32| {
-                    usize::try_from(side)
-                        .ok()
-                        .filter(|&side| side > 0 && side < 1 << 15)
-                        .ok_or_else(|| Malformed::new(format!("a transposed convolution has a stride of {side}")))
+                    usize::try_from(side).ok().filter(|&side| side > 0 && side < 1 << 15).ok_or_else(|| {
+                        Malformed::new(format!("a transposed convolution has a stride of {side}"))
+                    })
                 };
                 Self::TransposedConvolution { stride: [side(y)?, side(x)?] }
             }
-            32 => return Err(Malformed::new(format!("its operator «{}» is not one we translate", code.string(1)?))),
-            other => return Err(Malformed::new(format!("its operator number {other} is not one we translate"))),
+            32 => {
+                return Err(Malformed::new(format!(
+                    "its operator «{}» is not one we translate",
+                    code.string(1)?
+                )));
+            }
+            other => {
+                return Err(Malformed::new(format!("its operator number {other} is not one we translate")));
+            }
         })
     }
 }

@@ -1,0 +1,173 @@
+//! Runs that end before they are done: a full disk, and Ctrl-C.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::workbench::{
+    DEEPLAB, Outcome, Workbench, carphone, have_ffmpeg, have_model, masks, run_arguments, tree,
+};
+
+/// A small disk, while this lives.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// `None`, with a message, where this user may not mount one.
+    fn mount(folder: PathBuf, size: &str) -> Option<Self> {
+        fs::create_dir(&folder).unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(&folder)
+            .output();
+        if mounted.is_ok_and(|output| output.status.success()) {
+            return Some(Self(folder));
+        }
+        eprintln!("skipped: this user can't mount a small disk to fill");
+        None
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_nothing_but_a_sentence() {
+    if !have_ffmpeg() {
+        return;
+    }
+    let bench = Workbench::new();
+    let clip =
+        bench.clip("clip.mp4", "320x240", 96, "-vf noise=alls=80:allf=t -c:v libx264 -pix_fmt yuv420p");
+    bench.mattes("mattes", (320, 240), 96);
+    let refused = |outcome: Outcome, words: &[&str]| {
+        println!("{}", outcome.err.trim_end());
+        assert_eq!(outcome.code, Some(5), "{}", outcome.err);
+        assert_eq!(outcome.err.trim_end().lines().count(), 1, "{}", outcome.err);
+        assert!(outcome.err.matches("os error").count() <= 1, "said once: {}", outcome.err);
+        assert!(words.iter().all(|word| outcome.err.contains(word)), "{}", outcome.err);
+    };
+    // Too little for the PNGs; too little for videos to begin with, and to go on with.
+    for (name, size) in [("small", "200k"), ("medium", "4000k"), ("large", "8500k")] {
+        let Some(disk) = SmallDisk::mount(bench.path(name), size) else { return };
+        let kinds = if size == "200k" { "png,csv" } else { "overlay,ffv1" };
+        let options = format!("--masks mattes --class disc --out {name}/out --export {kinds}");
+        refused(bench.run(&clip, &options), &[name, "could not be written", "free space"]);
+        assert!(tree(&disk.0).is_empty(), "{:?}", tree(&disk.0));
+    }
+    let Some(_disk) = SmallDisk::mount(bench.path("store"), "100k") else { return };
+    let outcome = bench.outcome(&[
+        "run", "clip.mp4", "--masks", "mattes", "--class", "disc", "--cache", "store", "--out", "out",
+    ]);
+    refused(outcome, &["store", "could not be written", "--cache"]);
+    assert!(!bench.path("out").exists());
+}
+
+/// A run of the larger network that is interrupted once it has done some frames.
+struct Interrupted {
+    child: Child,
+    /// Each line that it says, and when.
+    said: thread::JoinHandle<Vec<(Instant, String)>>,
+    at: Instant,
+}
+
+impl Interrupted {
+    fn after_some_frames(bench: &Workbench, clip: &Path, options: &str, signal: i32) -> Self {
+        let mut command = bench.command(&run_arguments(clip, options));
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let before = stored_bytes(bench);
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let said = thread::spawn(move || lines.map(|line| (Instant::now(), line.unwrap())).collect());
+        let begun = Instant::now();
+        while stored_bytes(bench) < before + 50_000 {
+            assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+            assert!(begun.elapsed() < Duration::from_secs(60), "the network does nothing");
+            thread::sleep(Duration::from_millis(20));
+        }
+        let interrupted = Self { child, said, at: Instant::now() };
+        interrupted.send(signal);
+        interrupted
+    }
+
+    fn send(&self, signal: i32) {
+        // SAFETY: a signal to our own child, which has not been waited for.
+        unsafe { libc::kill(self.child.id() as i32, signal) };
+    }
+
+    /// The exit code, how long acknowledging and ending took, and the text.
+    fn end(mut self) -> (Option<i32>, Duration, Duration, String) {
+        let code = self.child.wait().unwrap().code();
+        let gone = self.at.elapsed();
+        let said = self.said.join().unwrap();
+        let acknowledged = said.iter().find(|(_, line)| line.contains("stopping"));
+        let acknowledged = acknowledged.map_or(Duration::MAX, |(when, _)| when.duration_since(self.at));
+        let text = said.into_iter().map(|(_, line)| line + "\n").collect();
+        (code, acknowledged, gone, text)
+    }
+}
+
+/// What the network has done.
+fn stored_bytes(bench: &Workbench) -> u64 {
+    logits(bench).map_or(0, |path| fs::metadata(path).unwrap().len())
+}
+
+fn logits(bench: &Workbench) -> Option<PathBuf> {
+    let clips = fs::read_dir(bench.path("cache")).ok()?.flatten();
+    let tracks = clips.filter_map(|clip| fs::read_dir(clip.path()).ok()).flatten().flatten();
+    tracks.map(|track| track.path()).find(|path| path.to_string_lossy().contains("/logits-"))
+}
+
+#[test]
+fn ctrl_c_ends_at_once_and_the_same_command_goes_on() {
+    let Some(clip) = carphone().filter(|_| have_model(DEEPLAB)) else { return };
+    let bench = Workbench::new();
+    let options = format!("--model {DEEPLAB} --class person --to 11");
+    let run = format!("{options} --out out");
+    for signal in [libc::SIGINT, libc::SIGTERM] {
+        let done = stored_bytes(&bench);
+        let interrupted = Interrupted::after_some_frames(&bench, &clip, &run, signal);
+        let (code, acknowledged, gone, text) = interrupted.end();
+        println!("acknowledged after {acknowledged:?}, gone after {gone:?}");
+        assert_eq!(code, Some(130), "{text}");
+        assert!(acknowledged < Duration::from_millis(500) && gone < Duration::from_secs(1), "{text}");
+        assert!(text.contains("cancelled") && text.contains("goes on"), "{text}");
+        assert!(!bench.path("out").exists(), "nothing is left in --out");
+        assert!(stored_bytes(&bench) >= done);
+    }
+    let stored = fs::read(logits(&bench).unwrap()).unwrap();
+    bench.run_well(&clip, &run);
+    let after = fs::read(logits(&bench).unwrap()).unwrap();
+    // The end may have been a frame that was being written.
+    assert!(after.len() > stored.len() && after.starts_with(&stored[..50_000]), "it went on from there");
+
+    let undisturbed = Workbench::new();
+    undisturbed.run_well(&clip, &format!("{options} --out out"));
+    for side in ["raw/person", "smoothed/person"] {
+        let bytes = |bench: &Workbench| {
+            let folder = bench.path("out").join(side);
+            tree(&folder).into_iter().map(|name| fs::read(folder.join(name)).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(masks(&bench.path("out").join(side)).len(), 12);
+        assert!(bytes(&bench) == bytes(&undisturbed), "{side}: as if nothing had happened");
+    }
+}
+
+#[test]
+fn a_second_ctrl_c_does_not_wait_and_leaves_nothing_either() {
+    let Some(clip) = carphone().filter(|_| have_model(DEEPLAB)) else { return };
+    let bench = Workbench::new();
+    let options = format!("--model {DEEPLAB} --class person --out out");
+    let interrupted = Interrupted::after_some_frames(&bench, &clip, &options, libc::SIGINT);
+    interrupted.send(libc::SIGINT);
+    let (code, _, gone, text) = interrupted.end();
+    assert_eq!(code, Some(130), "{text}");
+    assert!(gone < Duration::from_secs(1), "{gone:?}");
+    assert!(!bench.path("out").exists(), "nothing is left in --out");
+}

@@ -1,0 +1,8 @@
+//! The whole program at its public border: what it writes, says, and leaves behind.
+
+mod endings;
+mod inputs;
+mod outputs;
+mod refusals;
+mod talk;
+mod workbench;

@@ -1,0 +1,188 @@
+//! A folder for clips and results, and the program run in it.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+/// The network that is quick.
+pub const SELFIE: &str = "selfie";
+/// The network that knows more than one class.
+pub const DEEPLAB: &str = "deeplabv3-mobilenetv2";
+
+/// Of a run that has ended.
+#[derive(Debug)]
+pub struct Outcome {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+pub struct Workbench(tempfile::TempDir);
+
+impl Workbench {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_steadymask"));
+        command.current_dir(self.0.path()).args(arguments).stdin(Stdio::null()).env_remove("RUST_LOG");
+        command
+    }
+
+    pub fn outcome(&self, arguments: &[&str]) -> Outcome {
+        outcome(self.command(arguments))
+    }
+
+    /// `steadymask run CLIP OPTIONS`, with a store of its own where the options name none.
+    pub fn run(&self, clip: &Path, options: &str) -> Outcome {
+        self.outcome(&run_arguments(clip, options))
+    }
+
+    /// The same, which must succeed.
+    pub fn run_well(&self, clip: &Path, options: &str) -> Outcome {
+        let outcome = self.run(clip, options);
+        assert_eq!(outcome.code, Some(0), "{}", outcome.err);
+        outcome
+    }
+
+    /// A video of FFmpeg's test picture, encoded with these arguments.
+    pub fn clip(&self, name: &str, size: &str, frames: usize, arguments: &str) -> PathBuf {
+        let path = self.path(name);
+        let source = format!("testsrc2=size={size}:rate=25");
+        let frames = frames.to_string();
+        let status = Command::new("ffmpeg")
+            .args(["-v", "error", "-y", "-threads", "2", "-f", "lavfi", "-i", &source, "-frames:v", &frames])
+            .args(arguments.split_whitespace())
+            .arg(&path)
+            .stdin(Stdio::null())
+            .status();
+        assert!(status.unwrap().success(), "ffmpeg {arguments} {name}");
+        path
+    }
+
+    /// A folder of masks: a disc that moves and flickers.
+    pub fn mattes(&self, name: &str, (width, height): (u32, u32), frames: usize) -> PathBuf {
+        let folder = self.path(name);
+        fs::create_dir(&folder).unwrap();
+        for frame in 0..frames {
+            let radius = height as i32 / 3 - if frame % 3 == 1 { 4 } else { 0 };
+            let centre = (width as i32 / 3 + frame as i32, height as i32 / 2);
+            let disc = image::GrayImage::from_fn(width, height, |x, y| {
+                let (x, y) = (x as i32 - centre.0, y as i32 - centre.1);
+                image::Luma([if x * x + y * y < radius * radius { 255 } else { 0 }])
+            });
+            disc.save(folder.join(format!("{frame:06}.png"))).unwrap();
+        }
+        folder
+    }
+}
+
+pub fn run_arguments<'a>(clip: &'a Path, options: &'a str) -> Vec<&'a str> {
+    let mut arguments = vec!["run", clip.to_str().unwrap()];
+    arguments.extend(options.split_whitespace());
+    if !arguments.contains(&"--cache") {
+        arguments.extend(["--cache", "cache"]);
+    }
+    arguments
+}
+
+pub fn outcome(mut command: Command) -> Outcome {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Outcome { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// Whether ffmpeg and ffprobe are there; a message says so when not, and the test is skipped.
+pub fn have_ffmpeg() -> bool {
+    let runs = |program| Command::new(program).arg("-version").stdout(Stdio::null()).status().is_ok();
+    let have = runs("ffmpeg") && runs("ffprobe");
+    if !have {
+        eprintln!("skipped: the programs ffmpeg and ffprobe are needed");
+    }
+    have
+}
+
+/// Whether this network is installed in the checkout.
+pub fn have_model(name: &str) -> bool {
+    let have = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(format!("{name}.pt")).is_file();
+    if !have {
+        eprintln!("skipped: the network {name} is not installed");
+    }
+    have
+}
+
+/// A real clip, 176×144, of a talking man.
+pub fn carphone() -> Option<PathBuf> {
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/clips/carphone_pristine.mp4"));
+    if path.is_file() {
+        return Some(path);
+    }
+    eprintln!("skipped: {} is needed", path.display());
+    None
+}
+
+/// Everything below a folder, hidden files too, with `/` after folders.
+pub fn tree(folder: &Path) -> BTreeSet<String> {
+    fn visit(folder: &Path, prefix: &str, found: &mut BTreeSet<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            if entry.path().is_dir() {
+                visit(&entry.path(), &format!("{name}/"), found);
+                found.insert(name + "/");
+            } else {
+                found.insert(name);
+            }
+        }
+    }
+    let mut found = BTreeSet::new();
+    visit(folder, "", &mut found);
+    found
+}
+
+/// The masks of a folder in order, by file name; 8-bit grey and nothing but 0 and 255.
+pub fn masks(folder: &Path) -> Vec<(String, image::GrayImage)> {
+    let mut names: Vec<String> = tree(folder).into_iter().collect();
+    names.sort();
+    let read = |name: String| {
+        let image = image::open(folder.join(&name)).unwrap();
+        assert_eq!(image.color(), image::ColorType::L8, "{name}");
+        let image = image.into_luma8();
+        assert!(image.pixels().all(|pixel| matches!(pixel.0, [0 | 255])), "{name}");
+        (name, image)
+    };
+    names.into_iter().map(read).collect()
+}
+
+/// The frames of a grey video as FFmpeg decodes them, cut to `width × height`.
+pub fn grey_frames(video: &Path, (width, height): (u32, u32)) -> Vec<Vec<u8>> {
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(video)
+        .args(["-vf", &format!("crop={width}:{height}:0:0:exact=1")])
+        .args(["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray", "-"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout.chunks((width * height) as usize).map(<[u8]>::to_vec).collect()
+}
+
+/// How many frames of a video decode, as ffprobe counts them.
+pub fn count_frames(video: &Path) -> usize {
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-select_streams", "v:0", "-count_frames", "-of", "csv=p=0"])
+        .args(["-show_entries", "stream=nb_read_frames"])
+        .arg(video)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.trim().trim_end_matches(',').parse().unwrap_or_else(|_| panic!("{}: {text}", video.display()))
+}
