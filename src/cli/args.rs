@@ -1,13 +1,13 @@
 //! Options that several commands share, under the names that they have everywhere.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
 use clap::{Args, ValueEnum};
 
 use super::exit::WrongUse;
 use crate::{
     pipeline::FrameRange,
-    smooth::{Alpha, Input, Method, Settings, Switch, Threshold, Timing, Window},
+    smooth::{Alpha, Input, Method, Settings, SettingsError, Switch, Threshold, Timing, Window},
 };
 
 /// How steady the masks shall be.
@@ -16,10 +16,11 @@ pub struct SmoothingArgs {
     /// Start from this named setting; the options below change it
     #[arg(long, value_enum, default_value_t = Recipe::Default)]
     pub preset: Recipe,
-    /// How to smooth: moving-average, median, exponential; not given, --window means
-    /// moving-average and --alpha exponential
+    /// How to smooth: moving-average, median, exponential, or auto, which looks for the
+    /// method and strength that suit the clip; not given, --window means moving-average and
+    /// --alpha exponential
     #[arg(long)]
-    pub method: Option<Method>,
+    pub method: Option<MethodArg>,
     /// Frames that are looked at together: odd, 1 to 31; for moving-average and median
     #[arg(long)]
     pub window: Option<Window>,
@@ -53,6 +54,23 @@ pub struct SmoothingArgs {
     pub overlap: Option<Switch>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MethodArg {
+    Auto,
+    Of(Method),
+}
+
+impl FromStr for MethodArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            _ => text.parse().map(Self::Of).map_err(|error: SettingsError| format!("{error} or auto")),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Recipe {
     /// What the quality table shows best
@@ -62,13 +80,29 @@ pub enum Recipe {
 }
 
 impl SmoothingArgs {
+    /// Whether method and strength shall be looked for.
+    pub fn is_auto(&self) -> bool {
+        self.method == Some(MethodArg::Auto)
+    }
+
+    /// # Errors
+    /// When two options contradict each other.
     pub fn settings(&self) -> Result<Settings, WrongUse> {
+        if self.is_auto() && (self.window.is_some() || self.alpha.is_some()) {
+            return Err(WrongUse(
+                "--method auto looks for the strength itself; leave --window and --alpha out".into(),
+            ));
+        }
+        let method = match self.method {
+            Some(MethodArg::Of(method)) => Some(method),
+            Some(MethodArg::Auto) | None => None,
+        };
         let base = match self.preset {
             Recipe::Default => Settings::default(),
             Recipe::Seed => Settings::seed_recipe(Method::MovingAverage),
         };
         let settings = Settings {
-            method: self.method.unwrap_or(match (self.window, self.alpha) {
+            method: method.unwrap_or(match (self.window, self.alpha) {
                 // A window says which filter is meant, and is not to be passed over in silence.
                 (Some(_), None) => Method::MovingAverage,
                 (None, Some(_)) => Method::Exponential,

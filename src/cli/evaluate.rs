@@ -14,10 +14,10 @@ use super::{
 };
 use crate::{
     export::{Plot, PlotPoint, write_atomically},
-    flow::Estimator,
     metrics::{ClassSummary, Distribution, FrameMetrics, Metric, Protocol, ReferenceScores},
     pipeline::{
-        Analysis, CancelToken, Evaluation, FLOW, Model, PipelineError, Progress, Scored, Tracks, tune_for,
+        Analysis, CancelToken, Evaluation, FLOW, Model, PipelineError, Progress, SCORING_FLOW, Scored,
+        Tracks, tune_for,
     },
     segment::ClassGroup,
     smooth::{Method, Settings, Switch},
@@ -101,9 +101,6 @@ impl Variant {
     }
 }
 
-/// The flow that scores. The smoother follows another, so that it can't mark its own work.
-const SCORING_FLOW: Estimator = Estimator::Farneback;
-
 pub fn run(args: EvaluateArgs) -> Result<()> {
     let cancel = CancelToken::new();
     interrupt::cancel_on_signal(&cancel)?;
@@ -173,7 +170,8 @@ impl Job {
         let Self { args, model, group, range, given } = self;
         let size = video::open(&args.video)?.info().size;
         let clip = args.machine.store().clip(&video::fingerprint(&args.video)?)?;
-        let motion = given.motion.is_on() || args.methods.contains(&Variant::Auto);
+        let motion =
+            given.motion.is_on() || args.methods.contains(&Variant::Auto) || args.smoothing.is_auto();
         let tracks = Tracks::open(&clip, &model.manifest, size, motion.then_some(FLOW), Some(SCORING_FLOW))?;
         Analysis {
             video: args.video.clone(),
@@ -202,7 +200,8 @@ impl Job {
         let mut lines = vec![Line::of("ground truth", None, &truth.summary, Side::Smoothed)];
         let mut scored = Vec::new();
         for variant in &args.methods {
-            let (settings, why) = match variant.settings(given) {
+            let is_sought = *variant == Variant::Chosen && args.smoothing.is_auto();
+            let (settings, why) = match variant.settings(given).filter(|_| !is_sought) {
                 Some(settings) => (settings, None),
                 None => {
                     let base = Settings { motion: Switch::On, ..given };
@@ -317,11 +316,7 @@ impl Table {
         }
         for line in &self.lines {
             if let (Some(why), Some(settings)) = (&line.why, &line.settings) {
-                let strength = match settings.method {
-                    Method::Exponential => format!("alpha {}", settings.alpha),
-                    _ => format!("window {}", settings.window),
-                };
-                println!("{} chose {}, {strength}: {why}", line.name, settings.method);
+                println!("{} chose {}: {why}", line.name, settings.recipe());
             }
         }
     }

@@ -52,6 +52,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<()> {
         classes: args.network.classes(&model.manifest)?,
         range: args.range.range()?,
         settings: args.smoothing.settings()?,
+        auto: args.smoothing.is_auto(),
         exports: args.export,
         out: args.out,
         force: args.force,
@@ -83,6 +84,9 @@ pub fn run(args: RunArgs) -> anyhow::Result<()> {
 fn print_summary(finished: &Finished) {
     let report = &finished.report;
     println!("{}: {} frames", report.video.display(), report.frames);
+    if let Some(why) = &report.tuned {
+        println!("  chose {}: {why}", report.settings.recipe());
+    }
     for summary in &report.summaries {
         println!("  {}", summary_line(summary));
     }

@@ -89,6 +89,9 @@ pub struct Report {
     pub model: String,
     /// The smoothing, by the names of the options.
     pub settings: Settings,
+    /// Why these, in plain words, where they were looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tuned: Option<String>,
     pub summaries: Vec<ClassSummary>,
     /// In plain words, what of the file could not be decoded.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -45,6 +45,20 @@ pub struct Tracks {
 pub struct FlowTrack {
     pub estimator: Estimator,
     pub track: Arc<Track<FlowPair>>,
+    /// Where it is wanted.
+    pub range: FrameRange,
+}
+
+impl FlowTrack {
+    /// Whether frame `index` of a pass over `range` should have a flow and has none.
+    fn lacks(&self, index: usize, range: FrameRange) -> bool {
+        index > range.first && self.range.contains(index) && !self.track.contains(index)
+    }
+
+    /// Whether the picture of frame `index` is needed: for the flow to it or from it.
+    fn needs_picture(&self, index: usize, range: FrameRange) -> bool {
+        self.lacks(index, range) || (range.contains(index + 1) && self.lacks(index + 1, range))
+    }
 }
 
 /// Frames from `first` to `last`, both of them in.
@@ -120,13 +134,19 @@ impl Tracks {
         let open_flow = |estimator: Estimator| {
             let grid = estimator.grid_for(size);
             let name = format!("flow-{}-{}x{}", estimator.name(), grid.width(), grid.height());
-            Ok::<_, StoreError>(FlowTrack { estimator, track: Arc::new(clip.track(&name)?) })
+            let track = Arc::new(clip.track(&name)?);
+            Ok::<_, StoreError>(FlowTrack { estimator, track, range: FrameRange::ALL })
         };
         Ok(Self {
             segmented: Arc::new(clip.track(&name)?),
             flow: flow.map(open_flow).transpose()?,
             scoring_flow: scoring_flow.map(open_flow).transpose()?,
         })
+    }
+
+    /// Without a flow of their own for warped metrics.
+    pub fn unscored(&self) -> Self {
+        Self { scoring_flow: None, ..self.clone() }
     }
 
     /// What warped metrics are measured with.
@@ -139,11 +159,7 @@ impl Tracks {
     }
 
     fn lacks(&self, index: usize, range: FrameRange) -> bool {
-        !self.segmented.contains(index) || self.lacks_flow(index, range)
-    }
-
-    fn lacks_flow(&self, index: usize, range: FrameRange) -> bool {
-        index > range.first && self.flows().any(|flow| !flow.track.contains(index))
+        !self.segmented.contains(index) || self.flows().any(|flow| flow.lacks(index, range))
     }
 }
 
@@ -191,8 +207,9 @@ impl Analysis {
             .flows()
             .map(|flow| {
                 let (to_flow, pictures) = channel::bounded::<Arc<Frame>>(share_bytes);
-                let (flow, cancel) = (flow.clone(), stop.clone());
-                (to_flow, spawn_stage(&stop, move || measure_flow(pictures, &flow, range, &cancel)))
+                let (of_stage, cancel) = (flow.clone(), stop.clone());
+                let stage = spawn_stage(&stop, move || measure_flow(pictures, &of_stage, range, &cancel));
+                ((flow, to_flow), stage)
             })
             .unzip();
 
@@ -237,7 +254,7 @@ fn decode(
     range: FrameRange,
     tracks: &Tracks,
     to_network: &channel::Sender<Arc<Frame>>,
-    to_flows: &[channel::Sender<Arc<Frame>>],
+    to_flows: &[(&FlowTrack, channel::Sender<Arc<Frame>>)],
     progress: &Progress,
     cancel: &CancelToken,
 ) -> Result<End, PipelineError> {
@@ -251,14 +268,9 @@ fn decode(
         };
         let frame = Arc::new(frame);
         let bytes = frame.rgb().len();
-        // A picture is needed for the flow to it and for the flow from it.
-        if tracks.lacks_flow(index, range)
-            || (range.contains(index + 1) && tracks.lacks_flow(index + 1, range))
-        {
-            for to_flow in to_flows {
-                if to_flow.send(frame.clone(), bytes).is_err() {
-                    return Ok(End::OfRange);
-                }
+        for (flow, to_flow) in to_flows {
+            if flow.needs_picture(index, range) && to_flow.send(frame.clone(), bytes).is_err() {
+                return Ok(End::OfRange);
             }
         }
         if tracks.segmented.contains(index) {
@@ -305,12 +317,12 @@ fn run_network(
 
 fn measure_flow(
     pictures: channel::Receiver<Arc<Frame>>,
-    FlowTrack { estimator, track }: &FlowTrack,
+    wanted: &FlowTrack,
     range: FrameRange,
     cancel: &CancelToken,
 ) -> Result<(), PipelineError> {
     let Some(first) = pictures.recv() else { return Ok(()) };
-    let mut flow = FlowEstimator::new(first.size(), *estimator)?;
+    let mut flow = FlowEstimator::new(first.size(), wanted.estimator)?;
     let mut previous: Option<usize> = None;
     for frame in std::iter::once(first).chain(pictures) {
         if cancel.is_cancelled() {
@@ -321,8 +333,8 @@ fn measure_flow(
             flow.restart();
         }
         let pair = flow.push(&frame)?;
-        if let Some(pair) = pair.filter(|_| index > range.first && !track.contains(index)) {
-            track.put(index, &pair)?;
+        if let Some(pair) = pair.filter(|_| wanted.lacks(index, range)) {
+            wanted.track.put(index, &pair)?;
         }
         previous = Some(index);
     }

@@ -6,7 +6,10 @@ use std::{
     thread,
 };
 
-use super::{CancelToken, FrameRange, PipelineError, RunProgress, Stabilisation, Stable, Tracks, channel};
+use super::{
+    CancelToken, FrameRange, PipelineError, Progress, RunProgress, Stabilisation, Stable, Tracks, Tuned,
+    channel, tune,
+};
 use crate::{
     export::{ExportClass, ExportFrame, ExportKind, ExportTarget, Exports, Report, palette},
     frame::{Frame, FrameIndex, FrameSize},
@@ -42,9 +45,28 @@ pub struct Finished {
 pub struct Begun {
     job: Export,
     exports: Exports,
+    tuned: Option<Tuned>,
 }
 
 impl Export {
+    fn stabilisation(&self, settings: Settings, tracks: Tracks, cancel: &CancelToken) -> Stabilisation {
+        Stabilisation {
+            tracks,
+            range: self.range,
+            manifest: self.manifest.clone(),
+            groups: self.classes.clone(),
+            settings,
+            size: self.size,
+            memory_bytes: self.memory_bytes / 2,
+            meter: MeterSettings {
+                expected_lag_frames: settings.expected_lag_frames(),
+                ..MeterSettings::default()
+            },
+            truth: None,
+            cancel: cancel.clone(),
+        }
+    }
+
     /// # Errors
     /// When a file can't be written, or would be replaced without `force`.
     pub fn begin(self) -> Result<Begun, PipelineError> {
@@ -56,11 +78,28 @@ impl Export {
             force: self.force,
         };
         let exports = Exports::begin(&self.exports, &target)?;
-        Ok(Begun { job: self, exports })
+        Ok(Begun { job: self, exports, tuned: None })
     }
 }
 
 impl Begun {
+    /// Where `auto`, looks for the method and strength that suit the clip, as soon as the
+    /// tracks have enough of it; they need a scoring flow.
+    pub fn tune_if(
+        mut self,
+        auto: bool,
+        tracks: &Tracks,
+        cancel: &CancelToken,
+    ) -> Result<Self, PipelineError> {
+        if auto {
+            let job = |settings| self.job.stabilisation(settings, tracks.clone(), cancel);
+            let tuned = tune(job, self.job.settings, &Progress::default(), cancel)?;
+            self.job.settings = tuned.settings;
+            self.tuned = Some(tuned);
+        }
+        Ok(self)
+    }
+
     /// Reads the tracks to their end and writes. `loss` is asked at the end, when pass 1 is
     /// over too.
     ///
@@ -73,23 +112,9 @@ impl Begun {
         progress: &RunProgress,
         cancel: &CancelToken,
     ) -> Result<Finished, PipelineError> {
-        let Self { job, exports } = self;
+        let Self { job, exports, tuned } = self;
         let segmented = tracks.segmented.clone();
-        let stabilisation = Stabilisation {
-            tracks,
-            range: job.range,
-            manifest: job.manifest.clone(),
-            groups: job.classes,
-            settings: job.settings,
-            size: job.size,
-            memory_bytes: job.memory_bytes / 2,
-            meter: MeterSettings {
-                expected_lag_frames: job.settings.expected_lag_frames(),
-                ..MeterSettings::default()
-            },
-            truth: None,
-            cancel: cancel.clone(),
-        };
+        let stabilisation = job.stabilisation(job.settings, tracks, cancel);
         let pictures = job.exports.iter().any(|kind| kind.needs_picture()).then_some(job.video.as_path());
         let written = write(stabilisation, exports, pictures, job.memory_bytes / 2, progress);
         if cancel.is_cancelled() {
@@ -108,6 +133,7 @@ impl Begun {
             frames: written.frames,
             model: job.manifest.name,
             settings: job.settings,
+            tuned: tuned.map(|tuned| tuned.why),
             summaries: written.summaries,
             loss,
         };

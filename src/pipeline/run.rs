@@ -5,7 +5,9 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use super::{Analysed, Analysis, CancelToken, Export, Finished, FrameRange, PipelineError, Progress, Tracks};
+use super::{
+    Analysed, Analysis, CancelToken, Export, Finished, FrameRange, PipelineError, Progress, Tracks, stretch,
+};
 use crate::{
     export::ExportKind,
     flow::{Estimator, Quality},
@@ -17,6 +19,10 @@ use crate::{
 
 /// What the smoother follows.
 pub const FLOW: Estimator = Estimator::Dis(Quality::Fine);
+
+/// What smoothing is judged by where it is compared: not the flow that the smoother follows,
+/// or it would mark its own work.
+pub const SCORING_FLOW: Estimator = Estimator::Farneback;
 
 /// A network that is known but may not be loaded yet.
 pub struct Model {
@@ -30,6 +36,8 @@ pub struct Run {
     pub classes: Vec<ClassGroup>,
     pub range: FrameRange,
     pub settings: Settings,
+    /// Whether method and strength are looked for first, from `settings`.
+    pub auto: bool,
     pub exports: Vec<ExportKind>,
     pub out: PathBuf,
     pub force: bool,
@@ -68,7 +76,11 @@ impl Run {
         let export = export.begin()?;
         let clip = self.store.clip(&video::fingerprint(&self.video)?)?;
         let flow = self.settings.motion.is_on().then_some(FLOW);
-        let tracks = Tracks::open(&clip, &self.model.manifest, size, flow, None)?;
+        let mut tracks =
+            Tracks::open(&clip, &self.model.manifest, size, flow, self.auto.then_some(SCORING_FLOW))?;
+        if let Some(scoring) = &mut tracks.scoring_flow {
+            scoring.range = stretch(self.range);
+        }
         let stop = cancel.child();
         let analysis = Analysis {
             video: self.video,
@@ -89,9 +101,12 @@ impl Run {
             }
             analysed
         }));
-        // When the tracks have ended, so has pass 1.
-        let loss = || analysis.take().map_or(Ok(None), |analysis| Ok(join(analysis)?.loss));
-        match export.run(tracks, loss, progress, &stop) {
+        let written = export.tune_if(self.auto, &tracks, &stop).and_then(|export| {
+            // When the tracks have ended, so has pass 1.
+            let loss = || analysis.take().map_or(Ok(None), |analysis| Ok(join(analysis)?.loss));
+            export.run(tracks.unscored(), loss, progress, &stop)
+        });
+        match written {
             Err(PipelineError::Cancelled) if !cancel.is_cancelled() => {
                 analysis.take().map_or(Ok(Analysed::default()), join)?;
                 Err(PipelineError::Internal("pass 1 stopped without a reason".into()))

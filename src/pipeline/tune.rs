@@ -17,6 +17,12 @@ pub const MIN_AGREEMENT: f64 = 0.9;
 /// A stretch of this length says enough of a clip.
 const MAX_FRAMES: usize = 150;
 
+/// The frames that are tried of those in `range`.
+pub fn stretch(range: FrameRange) -> FrameRange {
+    let FrameRange { first, last } = range;
+    FrameRange { first, last: last.min(first.saturating_add(MAX_FRAMES - 1)) }
+}
+
 /// A setting that was tried, and what it gave: means over the classes.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Trial {
@@ -57,8 +63,7 @@ pub fn tune(
             return Err(PipelineError::Cancelled);
         }
         let mut job = stabilisation(settings);
-        let FrameRange { first, last } = job.range;
-        job.range = FrameRange { first, last: last.min(first.saturating_add(MAX_FRAMES - 1)) };
+        job.range = stretch(job.range);
         let summaries = job.run(|_: Stable| Ok(()))?;
         if let Some(own) = mean(summaries.iter().map(|summary| warped_instability(summary, false))) {
             min_agreement = MIN_AGREEMENT.min(1.0 - own);

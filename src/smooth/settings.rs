@@ -89,6 +89,14 @@ impl Settings {
         }
     }
 
+    /// Method and strength, as "exponential, alpha 0.1".
+    pub fn recipe(&self) -> String {
+        match self.method {
+            Method::Exponential => format!("{}, alpha {}", self.method, self.alpha),
+            Method::MovingAverage | Method::Median => format!("{}, window {}", self.method, self.window),
+        }
+    }
+
     /// Whether smoothing changes nothing before the threshold: a window of 1, an alpha of 1.
     pub fn is_identity(&self) -> bool {
         match self.method {
