@@ -24,6 +24,7 @@ use crate::{
     frame::{Frame, FrameIndex, FrameSize, Timestamp},
     mask::Mask,
     metrics::{ClassSummary, FrameMetrics},
+    region::Region,
     smooth::Settings,
     video::VideoError,
 };
@@ -92,6 +93,9 @@ pub struct Report {
     /// Why these, in plain words, where they were looked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tuned: Option<String>,
+    /// Where no mask has a pixel.
+    #[serde(skip_serializing_if = "Region::is_empty")]
+    pub leave_out: Region,
     pub summaries: Vec<ClassSummary>,
     /// In plain words, what of the file could not be decoded.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -14,6 +14,7 @@ use crate::{
     export::{ExportClass, ExportFrame, ExportKind, ExportTarget, Exports, Report, palette},
     frame::{Frame, FrameIndex, FrameSize},
     metrics::{ClassSummary, FrameMetrics, MeterSettings},
+    region::Region,
     segment::{ClassGroup, Manifest},
     smooth::Settings,
     video::{self, VideoError, VideoSource},
@@ -26,6 +27,7 @@ pub struct Export {
     pub classes: Vec<ClassGroup>,
     pub range: FrameRange,
     pub settings: Settings,
+    pub leave_out: Region,
     pub exports: Vec<ExportKind>,
     pub out: PathBuf,
     pub force: bool,
@@ -63,6 +65,7 @@ impl Export {
                 ..MeterSettings::default()
             },
             truth: None,
+            leave_out: self.leave_out.clone(),
             cancel: cancel.clone(),
         }
     }
@@ -134,6 +137,7 @@ impl Begun {
             model: job.manifest.name,
             settings: job.settings,
             tuned: tuned.map(|tuned| tuned.why),
+            leave_out: job.leave_out,
             summaries: written.summaries,
             loss,
         };

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     export::ExportKind,
     flow::{Estimator, Quality},
+    region::Region,
     segment::{ClassGroup, Manifest, SegmentError, Segmenter},
     smooth::Settings,
     store::Store,
@@ -38,6 +39,7 @@ pub struct Run {
     pub settings: Settings,
     /// Whether method and strength are looked for first, from `settings`.
     pub auto: bool,
+    pub leave_out: Region,
     pub exports: Vec<ExportKind>,
     pub out: PathBuf,
     pub force: bool,
@@ -66,6 +68,7 @@ impl Run {
             classes: self.classes,
             range: self.range,
             settings: self.settings,
+            leave_out: self.leave_out,
             exports: self.exports,
             out: self.out,
             force: self.force,
