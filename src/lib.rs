@@ -16,5 +16,6 @@ pub mod region;
 pub mod segment;
 mod simd;
 pub mod smooth;
+pub mod stages;
 pub mod store;
 pub mod video;

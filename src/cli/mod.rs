@@ -14,6 +14,7 @@ macro_rules! eprintln {
 }
 
 mod args;
+mod bench;
 mod doctor;
 mod evaluate;
 mod exit;
@@ -29,10 +30,16 @@ use std::{io::Write, path::Path};
 
 use clap::{Parser, Subcommand};
 use serde::Serialize;
+use tracing::Level;
+use tracing_subscriber::{EnvFilter, Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 pub use exit::ExitCode;
 
-use crate::{export::ExportError, process};
+use crate::{
+    export::ExportError,
+    process,
+    stages::{StageClock, TARGET},
+};
 
 /// Measures the flicker of per-frame video masks and takes it out without making them late.
 #[derive(Parser)]
@@ -58,6 +65,8 @@ enum Command {
     Run(run::RunArgs),
     /// Score raw and smoothed masks against ground truth, method by method
     Evaluate(evaluate::EvaluateArgs),
+    /// Say what each stage costs on this machine, and what the network alone does
+    Bench(bench::BenchArgs),
     /// Print what a video really holds
     Info(info::InfoArgs),
     /// List named settings, or keep your own
@@ -71,9 +80,12 @@ enum Command {
 /// Runs the command of the process's arguments and says how the process shall end.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-        .with_writer(std::io::stderr)
+    let clock = StageClock::default();
+    let listens = matches!(cli.command, Some(Command::Bench(_)));
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry()
+        .with(log.with_filter(EnvFilter::from_default_env()))
+        .with(listens.then(|| clock.clone().with_filter(Targets::new().with_target(TARGET, Level::TRACE))))
         .init();
     if !matches!(cli.command, Some(Command::Info(_))) {
         process::with_passive_openmp();
@@ -81,6 +93,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Some(Command::Run(args)) => run::run(args),
         Some(Command::Evaluate(args)) => evaluate::run(args),
+        Some(Command::Bench(args)) => bench::run(args, &clock),
         Some(Command::Info(args)) => info::run(args),
         Some(Command::Presets(args)) => presets::run(args),
         Some(Command::Models(args)) => models::run(args),

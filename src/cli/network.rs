@@ -9,7 +9,7 @@ use super::{
     exit::WrongUse,
 };
 use crate::{
-    pipeline::Model,
+    pipeline::{Every, Model},
     segment::{
         ClassGroup, Manifest, Mattes, SegmentError, Segmenter,
         library::Library,
@@ -32,6 +32,10 @@ pub struct NetworkArgs {
     /// Size of the network's input along the longer side, in pixels; its manifest's if not given
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(32..=8192))]
     pub long_side: Option<u32>,
+    /// Run the network on every Nth frame only; the frames between follow the motion from both
+    /// sides
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub every: Every,
     /// Open a network that Steadymask did not make; a TorchScript file is a program
     #[arg(long)]
     pub trust_model: bool,

@@ -61,6 +61,7 @@ pub fn run(mut args: RunArgs) -> anyhow::Result<()> {
         classes: args.network.classes(&model.manifest)?,
         range: args.range.range()?,
         settings: args.smoothing.settings()?,
+        every: args.network.every,
         auto: args.smoothing.is_auto(),
         leave_out: args.leave_out.into_iter().collect(),
         exports: args.export,

@@ -14,11 +14,12 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use super::{CancelToken, PipelineError, Progress, channel};
+use super::{CancelToken, Every, PipelineError, Progress, channel};
 use crate::{
     flow::{Estimator, FlowEstimator, FlowPair},
     frame::{Frame, FrameIndex, FrameSize, Timestamp},
     segment::{Logits, Manifest, SegmentError, Segmenter},
+    stages::stage,
     store::{ClipStore, StoreError, Track},
     video::{self, VideoSource},
 };
@@ -38,6 +39,9 @@ pub struct Tracks {
     pub flow: Option<FlowTrack>,
     /// What warped metrics are measured with, where it shall not be the smoother's own flow.
     pub scoring_flow: Option<FlowTrack>,
+    every: Every,
+    /// When the frames are shown that the network does not see.
+    unseen: Option<Arc<Track<Timestamp>>>,
 }
 
 /// Motion, measured in one way. Frame t has the flow between frames t − 1 and t.
@@ -141,7 +145,28 @@ impl Tracks {
             segmented: Arc::new(clip.track(&name)?),
             flow: flow.map(open_flow).transpose()?,
             scoring_flow: scoring_flow.map(open_flow).transpose()?,
+            every: Every::ONE,
+            unseen: None,
         })
+    }
+
+    /// With the network on some frames only; those between need the flow that is followed.
+    pub fn with_every(self, clip: &ClipStore, every: Every) -> Result<Self, StoreError> {
+        let unseen = (!every.is_one()).then(|| clip.track("times").map(Arc::new)).transpose()?;
+        Ok(Self { every, unseen, ..self })
+    }
+
+    /// The times of the frames that the network does not see, if this is one of them.
+    pub(super) fn unseen(&self, index: usize, range: FrameRange) -> Option<&Arc<Track<Timestamp>>> {
+        self.unseen.as_ref().filter(|_| !self.every.sees(index, range))
+    }
+
+    /// When frame `index` is shown, if pass 1 has come to it.
+    pub fn timestamp(&self, index: usize, range: FrameRange) -> Result<Option<Timestamp>, StoreError> {
+        match self.unseen(index, range) {
+            Some(unseen) => unseen.get(index),
+            None => Ok(self.segmented.get(index)?.map(|segmented| segmented.timestamp)),
+        }
     }
 
     /// Without a flow of their own for warped metrics.
@@ -154,12 +179,20 @@ impl Tracks {
         self.scoring_flow.as_ref().or(self.flow.as_ref())
     }
 
+    /// Whether the network has been where it shall be.
+    fn knows(&self, index: usize, range: FrameRange) -> bool {
+        match self.unseen(index, range) {
+            Some(unseen) => unseen.contains(index),
+            None => self.segmented.contains(index),
+        }
+    }
+
     fn flows(&self) -> impl Iterator<Item = &FlowTrack> {
         self.flow.iter().chain(&self.scoring_flow)
     }
 
     fn lacks(&self, index: usize, range: FrameRange) -> bool {
-        !self.segmented.contains(index) || self.flows().any(|flow| flow.lacks(index, range))
+        !self.knows(index, range) || self.flows().any(|flow| flow.lacks(index, range))
     }
 }
 
@@ -170,9 +203,10 @@ impl Analysis {
         let tracks = self.tracks.clone();
         // Readers wait only while somebody writes, so writing begins before the thread does.
         let segmented_writing = tracks.segmented.writing();
+        let unseen_writing = tracks.unseen.as_ref().map(Track::writing);
         let flow_writing: Vec<_> = tracks.flows().map(|flow| flow.track.writing()).collect();
         thread::spawn(move || {
-            let _writing = (segmented_writing, flow_writing);
+            let _writing = (segmented_writing, unseen_writing, flow_writing);
             self.run()
         })
     }
@@ -262,7 +296,7 @@ fn decode(
         if cancel.is_cancelled() {
             return Err(PipelineError::Cancelled);
         }
-        let Some(frame) = source.next_frame()? else {
+        let Some(frame) = stage!("decode", source.next_frame()?) else {
             // Past the end, the index is no count.
             return Ok(End::OfClip(source.counted_frames().unwrap_or(index)));
         };
@@ -273,7 +307,11 @@ fn decode(
                 return Ok(End::OfRange);
             }
         }
-        if tracks.segmented.contains(index) {
+        let unseen = tracks.unseen(index, range).filter(|unseen| !unseen.contains(index));
+        if let Some(unseen) = unseen {
+            unseen.put(index, &frame.timestamp())?;
+        }
+        if tracks.knows(index, range) {
             progress.skip(1);
         } else if to_network.send(frame, bytes).is_err() {
             return Ok(End::OfRange);
@@ -306,9 +344,9 @@ fn run_network(
         if cancel.is_cancelled() {
             return Err(PipelineError::Cancelled);
         }
-        for logits in network.segment(&[&frame])? {
+        for logits in stage!("network", network.segment(&[&frame])?) {
             let value = Segmented { timestamp: frame.timestamp(), logits };
-            segmented.put(frame.index().get(), &value)?;
+            stage!("store", segmented.put(frame.index().get(), &value)?);
         }
         progress.advance();
     }
@@ -332,9 +370,9 @@ fn measure_flow(
         if previous.is_some_and(|previous| previous + 1 != index) {
             flow.restart();
         }
-        let pair = flow.push(&frame)?;
+        let pair = stage!("flow", flow.push(&frame)?);
         if let Some(pair) = pair.filter(|_| wanted.lacks(index, range)) {
-            wanted.track.put(index, &pair)?;
+            stage!("store", wanted.track.put(index, &pair)?);
         }
         previous = Some(index);
     }

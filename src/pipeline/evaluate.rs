@@ -81,7 +81,7 @@ impl Evaluation {
             if cancel.is_cancelled() {
                 return Err(PipelineError::Cancelled);
             }
-            let Some(segmented) = self.tracks.segmented.get(index)? else { break };
+            let Some(timestamp) = self.tracks.timestamp(index, self.range)? else { break };
             let mask = truth.mask(FrameIndex::new(index))?;
             let flow = match self.tracks.scoring() {
                 Some(flow) if index > self.range.first => flow.track.get(index)?,
@@ -89,7 +89,7 @@ impl Evaluation {
             };
             let frame = super::StableFrame {
                 index: FrameIndex::new(index),
-                timestamp: segmented.timestamp,
+                timestamp,
                 masks: vec![MaskPair { raw: mask.clone(), smoothed: mask.clone() }],
             };
             rows.extend(meters.push(&frame, flow.as_ref(), Some(&mask)));

@@ -17,6 +17,7 @@ use crate::{
     region::Region,
     segment::{ClassGroup, Manifest},
     smooth::Settings,
+    stages::stage,
     video::{self, VideoError, VideoSource},
 };
 
@@ -189,7 +190,7 @@ fn write(
                 }
                 match item {
                     Outgoing::Frame(frame) => {
-                        exports.frame(&frame)?;
+                        stage!("encode", exports.frame(&frame)?);
                         progress.masks.advance();
                     }
                     Outgoing::Row(row) => exports.row(&row)?,
@@ -204,7 +205,8 @@ fn write(
                 Stable::Frame(frame) => {
                     frames += 1;
                     progress.masks.set_total(progress.network.snapshot().total);
-                    let picture = pictures.as_mut().map(|pictures| pictures.next(frame.index)).transpose()?;
+                    let next = |pictures: &mut Pictures| stage!("decode again", pictures.next(frame.index));
+                    let picture = pictures.as_mut().map(next).transpose()?;
                     let masks: usize = frame.masks.iter().map(|pair| 16 * pair.raw.words().len()).sum();
                     let bytes = masks + picture.as_ref().map_or(0, |_| picture_bytes);
                     let frame = ExportFrame {

@@ -1,6 +1,7 @@
 //! The three passes, and how they run side by side.
 
 mod analyse;
+mod between;
 mod channel;
 mod error;
 mod evaluate;
@@ -14,6 +15,7 @@ mod truth;
 mod tune;
 
 pub use analyse::{Analysed, Analysis, FlowTrack, FrameRange, LoadNetwork, Segmented, Tracks};
+pub use between::Every;
 pub use error::PipelineError;
 pub use evaluate::{Evaluation, Scored};
 pub use export::{Begun, Export, Finished};

@@ -6,7 +6,8 @@ use std::{
 };
 
 use super::{
-    Analysed, Analysis, CancelToken, Export, Finished, FrameRange, PipelineError, Progress, Tracks, stretch,
+    Analysed, Analysis, CancelToken, Every, Export, Finished, FrameRange, PipelineError, Progress, Tracks,
+    stretch,
 };
 use crate::{
     export::ExportKind,
@@ -37,6 +38,8 @@ pub struct Run {
     pub classes: Vec<ClassGroup>,
     pub range: FrameRange,
     pub settings: Settings,
+    /// Which frames the network sees.
+    pub every: Every,
     /// Whether method and strength are looked for first, from `settings`.
     pub auto: bool,
     pub leave_out: Region,
@@ -78,9 +81,10 @@ impl Run {
         };
         let export = export.begin()?;
         let clip = self.store.clip(&video::fingerprint(&self.video)?)?;
-        let flow = self.settings.motion.is_on().then_some(FLOW);
+        let flow = (self.settings.motion.is_on() || !self.every.is_one()).then_some(FLOW);
         let mut tracks =
-            Tracks::open(&clip, &self.model.manifest, size, flow, self.auto.then_some(SCORING_FLOW))?;
+            Tracks::open(&clip, &self.model.manifest, size, flow, self.auto.then_some(SCORING_FLOW))?
+                .with_every(&clip, self.every)?;
         if let Some(scoring) = &mut tracks.scoring_flow {
             scoring.range = stretch(self.range);
         }

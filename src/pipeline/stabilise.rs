@@ -7,12 +7,14 @@
 
 use std::{collections::VecDeque, path::PathBuf, sync::Arc, thread};
 
-use super::{CancelToken, FlowTrack, FrameRange, PipelineError, Tracks, channel, truth::Truth};
+use super::{
+    CancelToken, FlowTrack, FrameRange, PipelineError, Tracks, between::between, channel, truth::Truth,
+};
 use crate::{
     export::MaskPair,
     flow::{FlowPair, warp_mask},
     frame::{FrameIndex, FrameSize, Timestamp},
-    mask::{Mask, SoftMask},
+    mask::Mask,
     metrics::{
         ClassMeter, ClassSummary, FrameMetrics, MeterFrame, MeterSettings, Warped, WarpedNeighbours,
         WarpedPair,
@@ -20,6 +22,7 @@ use crate::{
     region::Region,
     segment::{ClassGroup, Manifest, probabilities},
     smooth::{Input, Masks, Settings, SmoothFrame, Smoother, VoteSmoother, decide, harden, outside},
+    stages::stage,
 };
 
 pub struct Stabilisation {
@@ -57,7 +60,7 @@ pub enum Stable {
 struct Known {
     index: usize,
     timestamp: Timestamp,
-    probabilities: Vec<SoftMask>,
+    probabilities: Masks,
     flow: Flows,
 }
 
@@ -66,6 +69,46 @@ struct Known {
 struct Flows {
     smoothing: Option<Arc<FlowPair>>,
     scoring: Option<Arc<FlowPair>>,
+}
+
+/// Frames that the network did not see, until it has seen the next.
+#[derive(Default)]
+struct Gap {
+    before: Option<Masks>,
+    unseen: Vec<(usize, Timestamp, Flows)>,
+}
+
+impl Gap {
+    /// Takes the next frame, with its probabilities if the network has seen it, and gives
+    /// those that are ready.
+    fn push(
+        &mut self,
+        (index, timestamp, flow): (usize, Timestamp, Flows),
+        seen: Option<Masks>,
+    ) -> Vec<Known> {
+        let Some(seen) = seen else {
+            self.unseen.push((index, timestamp, flow));
+            return Vec::new();
+        };
+        let mut ready = self.close(Some((&seen, &flow)));
+        ready.push(Known { index, timestamp, probabilities: seen.clone(), flow });
+        self.before = Some(seen);
+        ready
+    }
+
+    /// The unseen frames, between the last seen one and this one, if another comes.
+    fn close(&mut self, after: Option<(&Masks, &Flows)>) -> Vec<Known> {
+        let Some(before) = self.before.as_ref().filter(|_| !self.unseen.is_empty()) else {
+            return Vec::new();
+        };
+        let flows = self.unseen.iter().map(|(.., flow)| flow).chain(after.map(|(_, flow)| flow));
+        let flows: Vec<_> = flows.map(|flow| flow.smoothing.clone()).collect();
+        let masks = stage!("between", between(before, after.map(|(masks, _)| masks), &flows));
+        let unseen = self.unseen.drain(..).zip(masks);
+        unseen
+            .map(|((index, timestamp, flow), probabilities)| Known { index, timestamp, probabilities, flow })
+            .collect()
+    }
 }
 
 /// A frame that is inside the smoother.
@@ -96,13 +139,14 @@ impl Stabilisation {
 
     fn read(&self, known: channel::Sender<Known>) -> Result<(), PipelineError> {
         let go_on = || !self.cancel.is_cancelled();
+        let mut gap = Gap::default();
         for index in (self.range.first..).take_while(|&index| self.range.contains(index)) {
-            let segmented = self.tracks.segmented.wait(index, go_on)?;
+            let moment = self.wait(index, go_on)?;
             if !go_on() {
                 return Err(PipelineError::Cancelled);
             }
             // The clip is over, or pass 1 stopped here and says why itself.
-            let Some(segmented) = segmented else { break };
+            let Some((timestamp, seen)) = moment else { break };
             // `None` where pass 1 stopped before it, and `Some(None)` where there is none to have.
             let flow_of = |flow: &Option<FlowTrack>| match flow {
                 Some(flow) if index > self.range.first => {
@@ -116,16 +160,39 @@ impl Stabilisation {
                 scoring => flow_of(scoring)?,
             };
             let Some(scoring) = scoring else { break };
-            let probabilities = probabilities(&segmented.logits, &self.manifest, &self.groups, self.size);
-            let bytes =
-                probabilities.len() * self.size.pixels() + smoothing.as_ref().map_or(0, |flow| flow.bytes());
-            let flow = Flows { smoothing, scoring };
-            let frame = Known { index, timestamp: segmented.timestamp, probabilities, flow };
-            if known.send(frame, bytes).is_err() {
-                break;
+            let ready = gap.push((index, timestamp, Flows { smoothing, scoring }), seen);
+            if !self.send(ready, &known) {
+                return Ok(());
             }
         }
+        self.send(gap.close(None), &known);
         Ok(())
+    }
+
+    /// When frame `index` is shown and, if the network sees it, its probabilities.
+    fn wait(
+        &self,
+        index: usize,
+        go_on: impl Fn() -> bool,
+    ) -> Result<Option<(Timestamp, Option<Masks>)>, PipelineError> {
+        if let Some(unseen) = self.tracks.unseen(index, self.range) {
+            return Ok(unseen.wait(index, go_on)?.map(|timestamp| (timestamp, None)));
+        }
+        let Some(segmented) = self.tracks.segmented.wait(index, go_on)? else { return Ok(None) };
+        let probabilities = stage!(
+            "probabilities",
+            probabilities(&segmented.logits, &self.manifest, &self.groups, self.size)
+        );
+        Ok(Some((segmented.timestamp, Some(probabilities.into()))))
+    }
+
+    /// Whether somebody still takes them.
+    fn send(&self, frames: Vec<Known>, known: &channel::Sender<Known>) -> bool {
+        frames.into_iter().all(|frame| {
+            let flow_bytes = frame.flow.smoothing.as_ref().map_or(0, |flow| flow.bytes());
+            let bytes = frame.probabilities.len() * self.size.pixels() + flow_bytes;
+            known.send(frame, bytes).is_ok()
+        })
     }
 
     fn smooth(
@@ -143,15 +210,16 @@ impl Stabilisation {
             if self.cancel.is_cancelled() {
                 return Err(PipelineError::Cancelled);
             }
-            let raw = decide(&probabilities, self.settings.threshold, self.settings.overlap);
+            let raw =
+                stage!("decide", decide(&probabilities, self.settings.threshold, self.settings.overlap));
             let raw = outside(raw, leave_out.as_ref());
-            let smoothed = filter.push(&raw, probabilities, flow.smoothing)?;
+            let smoothed = stage!("smooth", filter.push(&raw, probabilities, flow.smoothing)?);
             waiting.push_back(Waiting { index, timestamp, raw, scoring: flow.scoring });
             for smoothed in smoothed {
                 self.emit(waiting.pop_front(), smoothed, &mut truth, &mut meters, take)?;
             }
         }
-        for smoothed in filter.finish() {
+        for smoothed in stage!("smooth", filter.finish()) {
             self.emit(waiting.pop_front(), smoothed, &mut truth, &mut meters, take)?;
         }
         meters.finish(take)
@@ -172,7 +240,7 @@ impl Stabilisation {
             raw.into_iter().zip(smoothed).map(|(raw, smoothed)| MaskPair { raw, smoothed }).collect();
         let frame = StableFrame { index: FrameIndex::new(index), timestamp, masks };
         let truth = truth.as_mut().map(|truth| truth.mask(frame.index)).transpose()?;
-        let rows = meters.push(&frame, scoring.as_deref(), truth.as_ref());
+        let rows = stage!("measure", meters.push(&frame, scoring.as_deref(), truth.as_ref()));
         take(Stable::Frame(frame))?;
         rows.into_iter().try_for_each(|row| take(Stable::Row(Box::new(row))))
     }
@@ -210,12 +278,12 @@ impl Filter {
     fn push(
         &mut self,
         raw: &[Mask],
-        probabilities: Vec<SoftMask>,
+        probabilities: Masks,
         flow: Option<Arc<FlowPair>>,
     ) -> Result<Vec<Vec<Mask>>, PipelineError> {
         match &mut self.kind {
             FilterKind::Soft(smoother) => {
-                let ready = smoother.push(SmoothFrame { masks: probabilities.into(), flow })?;
+                let ready = smoother.push(SmoothFrame { masks: probabilities, flow })?;
                 Ok(self.harden(ready))
             }
             FilterKind::Votes(votes) => {

@@ -40,6 +40,16 @@ impl Stored for Segmented {
     }
 }
 
+impl Stored for Timestamp {
+    fn encode(&self) -> Vec<u8> {
+        self.micros().to_le_bytes().to_vec()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Some(Self::from_micros(i64::from_le_bytes(bytes.try_into().ok()?)))
+    }
+}
+
 const HEADER_BYTES: usize = 8 + 3 * 4;
 
 impl Stored for FlowPair {

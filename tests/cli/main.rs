@@ -6,4 +6,5 @@ mod lasting;
 mod outputs;
 mod refusals;
 mod talk;
+mod ways;
 mod workbench;
