@@ -78,7 +78,7 @@ pub const LIST: [(&str, Text); 16] = [
     ("R", Text::KeyRaw),
     ("Ctrl+Z  Ctrl+Y", Text::KeyUndo),
     ("X", Text::KeyExchange),
-    ("Enter  ⌫", Text::KeyPolygon),
+    ("Enter  Backspace", Text::KeyPolygon),
     ("Ctrl+O E Q", Text::KeyFiles),
     ("Ctrl+S  Ctrl+Shift+S", Text::KeySave),
     ("Ctrl+Enter  Esc", Text::KeyRun),

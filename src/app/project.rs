@@ -40,6 +40,10 @@ impl OpenProject {
         Self { file, saved, base: Some(base), kept: None }
     }
 
+    pub fn is_open(&self) -> bool {
+        self.base.is_some()
+    }
+
     pub fn is_changed(&self, state: &State) -> bool {
         self.file.is_some()
             && snapshot(state)

@@ -261,7 +261,7 @@ impl App {
         };
         let known = |name: &String| models.iter().any(|model| &model.name == name);
         if !state.choice.model.as_ref().is_some_and(known) {
-            if let Some(name) = state.choice.model.as_ref().filter(|_| state.project.file.is_some()) {
+            if let Some(name) = state.choice.model.as_ref().filter(|_| state.project.is_open()) {
                 state.toasts.error(fill(Text::ModelGone, &[name]));
             }
             state.choice.model = models.first().map(|model| model.name.clone());
@@ -294,9 +294,9 @@ impl App {
         }
     }
 
-    /// People are what most clips are about.
+    /// People are what most clips are about. A project says itself what it is about.
     fn default_classes(&mut self) {
-        let Some(model) = self.state.model() else { return };
+        let Some(model) = self.state.model().filter(|_| !self.state.project.is_open()) else { return };
         let known = |name: &String| model.manifest.classes.contains(name);
         if self.state.choice.classes.iter().any(known) {
             return;

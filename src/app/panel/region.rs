@@ -18,7 +18,7 @@ pub fn show(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             let name = fill(Text::Polygon, &[&(at + 1)]);
             ui.label(&name);
             ui.label(RichText::new(fill(Text::Corners, &[&polygon.corners().len()])).weak());
-            let remove = ui.small_button("✕").on_hover_text(t(Text::Remove));
+            let remove = ui.small_button("×").on_hover_text(t(Text::Remove));
             ui.ctx().accesskit_node_builder(remove.id, |node| {
                 node.set_label(format!("{}: {name}", t(Text::Remove)));
             });
