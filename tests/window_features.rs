@@ -323,7 +323,7 @@ fn what_a_crash_left_is_offered() {
     fs::create_dir_all(&open).unwrap();
     fs::write(open.join("window-dead.lock"), "").unwrap();
     let kept = serde_json::json!({"saved_as": null, "project": {
-        "version": 1, "video": {"path": pictures}, "range": {"first": 4}, "smoothing": {"window": 3}, "view": {"frame": 7},
+        "version": 1, "video": {"path": pictures}, "range": {"first": 4}, "smoothing": {"window": 3, "alpha": 0.123, "threshold": 0.333}, "view": {"frame": 7},
     }});
     fs::write(open.join("window-dead.kept"), kept.to_string()).unwrap();
     let mut window = window(folder.path());
@@ -333,6 +333,8 @@ fn what_a_crash_left_is_offered() {
     let state = &window.state().state;
     assert_eq!((state.player.frame, state.player.first), (7, Some(4)));
     assert_eq!(state.choice.settings.window.frames(), 3);
+    let between = (state.choice.settings.alpha.get(), state.choice.settings.threshold.get());
+    assert_eq!(between, (0.123, 0.333), "sliders leave values between their steps alone");
     // From now on this window's own work is kept.
     until(&mut window, "work that is kept", |_| {
         let names: Vec<String> =
@@ -459,17 +461,7 @@ fn every_key_of_the_list_does_what_it_says() {
     press(&mut window, Modifiers::COMMAND, Key::E);
     assert!(window.state().state.dialog.is_none(), "there is nothing to export yet");
     press(&mut window, Modifiers::COMMAND, Key::Q);
-    let closes = |window: &Window| {
-        let commands = window.output().viewport_output.values().flat_map(|viewport| &viewport.commands);
-        commands.into_iter().any(|command| *command == egui::ViewportCommand::Close)
-    };
-    window.key_press_modifiers(Modifiers::COMMAND, Key::Q);
-    let mut closed = false;
-    for _ in 0..4 {
-        window.step();
-        closed |= closes(&window);
-    }
-    assert!(closed);
+    assert!(window.state().is_closing());
 }
 
 #[test]

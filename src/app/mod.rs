@@ -154,6 +154,11 @@ impl App {
     pub fn shows(&self) -> (bool, bool) {
         (self.shown.is_some(), self.shown.as_ref().is_some_and(Shown::has_masks))
     }
+
+    /// Whether it is about to go.
+    pub fn is_closing(&self) -> bool {
+        self.quitting
+    }
 }
 
 impl eframe::App for App {

@@ -107,7 +107,7 @@ texts! {
     KeysHint: "Keyboard shortcuts (?)", "Сочетания клавиш (?)";
     Close: "Close", "Закрыть";
     DropTitle: "Drop a video here", "Перетащите видео сюда";
-    DropFormats: "MP4, MOV, MKV, WebM, AVI, or a folder of images", "MP4, MOV, MKV, WebM, AVI или папка с изображениями";
+    DropFormats: "MP4, MOV, MKV, WebM, AVI, a folder of images, or a project", "MP4, MOV, MKV, WebM, AVI, папка с изображениями или проект";
     DropNow: "Drop to open", "Отпустите, чтобы открыть";
     OrPath: "Or a path", "Или путь";
     OpenPath: "Open path", "Открыть путь";

@@ -47,7 +47,8 @@ fn grid(ui: &mut Ui, id: &str, rows: impl FnOnce(&mut Ui, f32)) {
 }
 
 fn named(ui: &mut Ui, slider: Slider<'_>, name: Text, hint: Text) -> egui::Response {
-    let response = ui.add(slider);
+    // A value that lies between two steps, or beyond, is shown as it is.
+    let response = ui.add(slider.clamping(egui::SliderClamping::Edits));
     ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(t(name)));
     response.on_hover_text(t(hint))
 }

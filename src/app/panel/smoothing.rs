@@ -9,7 +9,7 @@ use super::{
         text::{Text, fill, t},
         work::PresetChange,
     },
-    choose, grid, heading, named,
+    choose, grid, named,
 };
 use crate::{
     pipeline::{MAX_LAG_FRAMES, Tuned},
@@ -21,8 +21,9 @@ use crate::{
 type Touched = Option<&'static str>;
 
 pub fn show(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    ui.add_space(4.0);
     ui.horizontal(|ui| {
-        heading(ui, Text::Smoothing);
+        ui.strong(t(Text::Smoothing));
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| a_or_b(ui, state, commands));
     });
     let now = state.choice.settings;
@@ -130,7 +131,7 @@ fn strength(ui: &mut Ui, wide: f32, now: Settings, settings: &mut Settings, touc
     if now.method == Method::Exponential {
         ui.label(t(Text::Alpha)).on_hover_text(t(Text::AlphaHint));
         let mut alpha = now.alpha.get();
-        let slider = Slider::new(&mut alpha, 0.05..=1.0).step_by(0.05).fixed_decimals(2);
+        let slider = Slider::new(&mut alpha, 0.02..=1.0).step_by(0.01).fixed_decimals(2);
         if named(ui, slider, Text::Alpha, Text::AlphaHint).changed()
             && let Ok(alpha) = Alpha::new(alpha)
         {
