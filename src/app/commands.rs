@@ -117,11 +117,11 @@ impl App {
             }
             Command::Restore(left) => {
                 state.dialog = None;
-                self.restore(*left);
+                self.restore(left);
             }
             Command::Forget(left) => {
                 state.dialog = None;
-                self.keeper.send(Job::Discard(*left));
+                self.keeper.send(Job::Discard(left));
             }
             Command::Save => self.save(None),
             Command::SaveAs(Some(path)) => {
@@ -253,7 +253,7 @@ impl App {
             }
             Command::CloseDialog => {
                 if let Some(Dialog::Restore(left)) = state.dialog.take() {
-                    self.keeper.send(Job::Discard(*left));
+                    self.keeper.send(Job::Discard(left));
                 }
             }
             Command::Export => self.export(),

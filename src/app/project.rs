@@ -186,7 +186,7 @@ impl App {
         false
     }
 
-    pub(super) fn restore(&mut self, left: project::LeftOver) {
+    pub(super) fn restore(&mut self, left: Box<project::LeftOver>) {
         let Kept { saved_as, project } = left.kept.clone();
         self.keeper.send(Job::Discard(left));
         self.open_project(ProjectSource::Kept { file: saved_as, project: Box::new(project) });

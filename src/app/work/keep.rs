@@ -18,7 +18,7 @@ pub enum Job {
     Keep(Box<Kept>),
     /// Look whether a crash left something.
     LookForLeftOver,
-    Discard(LeftOver),
+    Discard(Box<LeftOver>),
     Presets(PresetChange),
 }
 
