@@ -24,4 +24,4 @@ pub use progress::{CancelToken, Progress, Snapshot};
 pub use run::{FLOW, Model, Run, RunProgress, SCORING_FLOW};
 pub use stabilise::{Stabilisation, Stable, StableFrame};
 pub use truth::Truth;
-pub use tune::{Trial, Tuned, stretch, tune, tune_for};
+pub use tune::{MAX_LAG_FRAMES, Trial, Tuned, stretch, tune, tune_for};
