@@ -10,6 +10,7 @@ use super::{
     view::{Mode, View},
     work::{self, StartSession},
 };
+use crate::export::ExportOptions;
 use crate::pipeline::{CancelToken, Export, Progress, RunProgress};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -306,10 +307,9 @@ impl App {
             range: session.range,
             settings: state.choice.settings,
             exports: state.plan.kinds.clone(),
+            options: ExportOptions::default(),
             out: PathBuf::from(state.plan.folder.trim()),
             force: state.plan.force,
-            size: clip.info.size,
-            frames_per_sec: clip.info.frames_per_sec,
             memory_bytes: work::JOB_BYTES / 2,
         };
         let (progress, cancel) = (RunProgress::default(), CancelToken::new());

@@ -6,10 +6,10 @@ use super::{
     commands::Command,
     keys,
     state::{Dialog, State},
-    text::{Language, Text, fill, t},
+    text::{Language, Text, fill, kind_label, t},
     theme::ThemeChoice,
 };
-use crate::export::ExportKind;
+use crate::export::{ExportKind, KindGroup};
 
 pub fn show(ctx: &egui::Context, state: &mut State, commands: &mut Vec<Command>) {
     let Some(dialog) = state.dialog else { return };
@@ -40,14 +40,12 @@ pub fn show(ctx: &egui::Context, state: &mut State, commands: &mut Vec<Command>)
     }
 }
 
-fn kind_text(kind: ExportKind) -> Text {
-    match kind {
-        ExportKind::Png => Text::ExportPng,
-        ExportKind::Ffv1 => Text::ExportFfv1,
-        ExportKind::Overlay => Text::ExportOverlay,
-        ExportKind::Csv => Text::ExportCsv,
-        ExportKind::Json => Text::ExportJson,
-        ExportKind::Plots => Text::ExportPlots,
+const fn group_text(group: KindGroup) -> Text {
+    match group {
+        KindGroup::Matte => Text::ExportMattes,
+        KindGroup::Transparency => Text::ExportTransparency,
+        KindGroup::Picture => Text::ExportPictures,
+        KindGroup::Data => Text::ExportData,
     }
 }
 
@@ -59,16 +57,24 @@ fn export(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
         ui.add_space(6.0);
     }
     ui.strong(t(Text::ExportWhat));
-    for kind in ExportKind::ALL {
-        let mut chosen = state.plan.kinds.contains(&kind);
-        if ui.checkbox(&mut chosen, t(kind_text(kind))).changed() {
-            if chosen {
-                state.plan.kinds.push(kind);
-            } else {
-                state.plan.kinds.retain(|other| *other != kind);
+    let most = 0.45 * ui.ctx().content_rect().height();
+    egui::ScrollArea::vertical().max_height(most).auto_shrink([false, true]).show(ui, |ui| {
+        let mut group = None;
+        for kind in ExportKind::ALL {
+            if group.replace(kind.info().group) != Some(kind.info().group) {
+                ui.add_space(4.0);
+                ui.label(RichText::new(t(group_text(kind.info().group))).weak());
+            }
+            let mut chosen = state.plan.kinds.contains(&kind);
+            if ui.checkbox(&mut chosen, kind_label(kind)).changed() {
+                if chosen {
+                    state.plan.kinds.push(kind);
+                } else {
+                    state.plan.kinds.retain(|other| *other != kind);
+                }
             }
         }
-    }
+    });
     ui.add_space(8.0);
     let label = ui.strong(t(Text::ExportFolder));
     ui.horizontal(|ui| {

@@ -18,7 +18,7 @@ use crate::{
         WarpedPair,
     },
     segment::{ClassGroup, Manifest, probabilities},
-    smooth::{Input, Settings, SmoothFrame, Smoother, VoteSmoother, decide, harden},
+    smooth::{Input, Masks, Settings, SmoothFrame, Smoother, VoteSmoother, decide, harden},
 };
 
 pub struct Stabilisation {
@@ -42,6 +42,8 @@ pub struct StableFrame {
     pub index: FrameIndex,
     pub timestamp: Timestamp,
     pub masks: Vec<MaskPair>,
+    /// What the smoothed masks are decided by; `None` of votes.
+    pub soft: Option<Masks>,
 }
 
 /// What pass 2 gives, in order. A row comes after its frame.
@@ -154,7 +156,7 @@ impl Stabilisation {
     fn emit(
         &self,
         waiting: Option<Waiting>,
-        smoothed: Vec<Mask>,
+        smoothed: Smoothed,
         truth: &mut Option<Truth>,
         meters: &mut Meters,
         take: &mut impl FnMut(Stable) -> Result<(), PipelineError>,
@@ -163,8 +165,8 @@ impl Stabilisation {
             return Err(PipelineError::Internal("the smoother gave more frames than it got".into()));
         };
         let masks: Vec<MaskPair> =
-            raw.into_iter().zip(smoothed).map(|(raw, smoothed)| MaskPair { raw, smoothed }).collect();
-        let frame = StableFrame { index: FrameIndex::new(index), timestamp, masks };
+            raw.into_iter().zip(smoothed.hard).map(|(raw, smoothed)| MaskPair { raw, smoothed }).collect();
+        let frame = StableFrame { index: FrameIndex::new(index), timestamp, masks, soft: smoothed.soft };
         let truth = truth.as_mut().map(|truth| truth.mask(frame.index)).transpose()?;
         let rows = meters.push(&frame, scoring.as_deref(), truth.as_ref());
         take(Stable::Frame(frame))?;
@@ -195,26 +197,44 @@ impl Filter {
         probabilities: Vec<SoftMask>,
         flow: Option<Arc<FlowPair>>,
         settings: &Settings,
-    ) -> Result<Vec<Vec<Mask>>, PipelineError> {
+    ) -> Result<Vec<Smoothed>, PipelineError> {
         match self {
             Self::Soft(smoother) => {
                 let ready = smoother.push(SmoothFrame { masks: probabilities.into(), flow })?;
-                Ok(ready.iter().map(|masks| harden(masks, settings)).collect())
+                Ok(ready.into_iter().map(|soft| Smoothed::of(soft, settings)).collect())
             }
             Self::Votes(votes) => {
                 let cut = flow.is_some_and(|flow| flow.is_cut());
                 let mut ready = if cut { votes.finish() } else { Vec::new() };
                 ready.extend(raw.first().and_then(|mask| votes.push(Arc::new(mask.clone()))));
-                Ok(ready.into_iter().map(|mask| vec![mask]).collect())
+                Ok(ready.into_iter().map(Smoothed::voted).collect())
             }
         }
     }
 
-    fn finish(&mut self, settings: &Settings) -> Vec<Vec<Mask>> {
+    fn finish(&mut self, settings: &Settings) -> Vec<Smoothed> {
         match self {
-            Self::Soft(smoother) => smoother.finish().iter().map(|masks| harden(masks, settings)).collect(),
-            Self::Votes(votes) => votes.finish().into_iter().map(|mask| vec![mask]).collect(),
+            Self::Soft(smoother) => {
+                smoother.finish().into_iter().map(|soft| Smoothed::of(soft, settings)).collect()
+            }
+            Self::Votes(votes) => votes.finish().into_iter().map(Smoothed::voted).collect(),
         }
+    }
+}
+
+/// A frame that comes out of the filter, class by class.
+struct Smoothed {
+    hard: Vec<Mask>,
+    soft: Option<Masks>,
+}
+
+impl Smoothed {
+    fn of(soft: Masks, settings: &Settings) -> Self {
+        Self { hard: harden(&soft, settings), soft: Some(soft) }
+    }
+
+    fn voted(mask: Mask) -> Self {
+        Self { hard: vec![mask], soft: None }
     }
 }
 
