@@ -229,14 +229,12 @@ impl App {
     pub(super) fn measure(&mut self) {
         self.stop_measuring();
         self.state.changed = None;
-        let groups = self.state.groups();
-        let Some(session) = self.state.session().cloned().filter(|_| !groups.is_empty()) else { return };
+        let Some(recipe) = self.state.recipe() else { return };
         let pass = self.state.id();
         let (progress, cancel) = (Progress::default(), CancelToken::new());
-        let names: Vec<String> = groups.iter().map(|group| group.name().to_owned()).collect();
+        let names: Vec<String> = recipe.groups.iter().map(|group| group.name().to_owned()).collect();
         self.state.results.begin(&names);
-        let settings = self.state.choice.settings;
-        work::measure(self.mail.clone(), session, groups, settings, pass, progress.clone(), cancel.clone());
+        work::measure(self.mail.clone(), recipe, pass, progress.clone(), cancel.clone());
         self.state.measuring = Some(Measuring { pass, cancel, progress, running: true });
     }
 
@@ -306,6 +304,7 @@ impl App {
             classes: state.groups(),
             range: session.range,
             settings: state.choice.settings,
+            leave_out: state.choice.leave_out.clone(),
             exports: state.plan.kinds.clone(),
             options: ExportOptions::default(),
             out: PathBuf::from(state.plan.folder.trim()),

@@ -12,7 +12,7 @@ use super::{
     text::{Text, fill, t},
     view::Mode,
     viewer::Shown,
-    work::{Event, Look, Recipe, Wanted},
+    work::{Event, Look, Wanted},
 };
 
 /// A slider that is moved on within this time is not measured yet.
@@ -210,12 +210,7 @@ impl App {
     /// Asks for what shall be on the screen; asking twice costs nothing.
     pub(super) fn want(&mut self) {
         let Some(clip) = &self.state.clip else { return };
-        let groups = self.state.groups();
-        let recipe = self.state.session().filter(|_| !groups.is_empty()).map(|session| Recipe {
-            session: session.clone(),
-            groups,
-            settings: self.state.choice.settings,
-        });
+        let recipe = self.state.recipe();
         let incomplete = self.shown.as_ref().is_some_and(|shown| !shown.complete);
         if incomplete && self.state.is_running() && self.asked.elapsed() >= AGAIN && recipe.is_some() {
             self.attempt += 1;

@@ -15,18 +15,24 @@ use crate::{
     export::ExportOptions,
     metrics::{ClassSummary, Distribution, Metric},
     pipeline::{CancelToken, Finished, Progress, Run, RunProgress},
+    project::is_project,
+    region::Polygon,
 };
 
 #[derive(Args)]
 pub struct RunArgs {
-    /// Video file, folder of images, or glob of images
-    video: PathBuf,
+    /// Video file, folder of images, glob of images, or a project saved by the window
+    pub video: PathBuf,
     #[command(flatten)]
-    network: NetworkArgs,
+    pub network: NetworkArgs,
     #[command(flatten)]
-    smoothing: SmoothingArgs,
+    pub smoothing: SmoothingArgs,
     #[command(flatten)]
-    range: RangeArgs,
+    pub range: RangeArgs,
+    /// Leave out what lies inside this polygon, given by its corners in pixels of the picture;
+    /// can be given several times
+    #[arg(long, value_name = "X1,Y1,X2,Y2,…", allow_hyphen_values = true)]
+    pub leave_out: Vec<Polygon>,
     #[command(flatten)]
     export: ExportArgs,
     #[command(flatten)]
@@ -55,7 +61,10 @@ pub enum Source {
     Stored,
 }
 
-pub fn run(args: RunArgs, source: Source) -> anyhow::Result<()> {
+pub fn run(mut args: RunArgs, source: Source) -> anyhow::Result<()> {
+    if is_project(&args.video) {
+        super::project::fill_in(&mut args)?;
+    }
     let mut model = args.network.open(&args.machine)?;
     if source == Source::Stored && args.network.masks.is_none() {
         model.forbid(&args.video);
@@ -65,6 +74,7 @@ pub fn run(args: RunArgs, source: Source) -> anyhow::Result<()> {
         classes: args.network.classes(&model.manifest)?,
         range: args.range.range()?,
         settings: args.smoothing.settings()?,
+        leave_out: args.leave_out.into_iter().collect(),
         exports: args.export.export,
         options: ExportOptions {
             names: args.export.names,

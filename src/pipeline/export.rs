@@ -15,6 +15,7 @@ use crate::{
     },
     frame::{Frame, FrameIndex, FrameSize},
     metrics::{ClassSummary, FrameMetrics, MeterSettings},
+    region::Region,
     segment::{Activation, ClassGroup, Manifest},
     smooth::{Method, Settings},
     video::{self, Sound, SoundPart, VideoError, VideoSource},
@@ -27,6 +28,7 @@ pub struct Export {
     pub classes: Vec<ClassGroup>,
     pub range: FrameRange,
     pub settings: Settings,
+    pub leave_out: Region,
     pub exports: Vec<ExportKind>,
     pub options: ExportOptions,
     pub out: PathBuf,
@@ -78,12 +80,13 @@ impl Export {
     /// A file name that differs where what is written would. What is asked for beside it
     /// doesn't matter to a frame.
     fn key(&self) -> Result<String, PipelineError> {
-        let Self { manifest, classes, range, settings, options, .. } = self;
+        let Self { manifest, classes, range, settings, leave_out, options, .. } = self;
         let version = env!("CARGO_PKG_VERSION");
         let content = video::fingerprint(&self.video)?;
         let (network, input) = (&manifest.sha256, manifest.input);
-        let all =
-            format!("{version} {content} {network} {input:?} {classes:?} {range:?} {settings:?} {options:?}");
+        let all = format!(
+            "{version} {content} {network} {input:?} {classes:?} {range:?} {settings:?} {leave_out:?} {options:?}"
+        );
         Ok(Sha256::digest(all).iter().take(8).map(|byte| format!("{byte:02x}")).collect())
     }
 }
@@ -116,6 +119,7 @@ impl Begun {
                 ..MeterSettings::default()
             },
             truth: None,
+            leave_out: job.leave_out.clone(),
             cancel: cancel.clone(),
         };
         let pictures = job.exports.iter().any(|kind| kind.needs_picture()).then_some(job.video.as_path());
@@ -136,6 +140,7 @@ impl Begun {
             frames: written.frames,
             model: job.manifest.name,
             settings: job.settings,
+            leave_out: job.leave_out,
             summaries: written.summaries,
             loss,
         };

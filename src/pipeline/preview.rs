@@ -7,8 +7,9 @@ use crate::{
     export::MaskPair,
     flow::FlowPair,
     frame::FrameSize,
+    region::Region,
     segment::{ClassGroup, Manifest, probabilities},
-    smooth::{Masks, Settings, SmoothFrame, decide, harden},
+    smooth::{Masks, Settings, SmoothFrame, decide, harden, outside},
 };
 
 /// Reads single frames of the tracks. Probabilities are kept for a while, so another setting
@@ -35,6 +36,19 @@ pub struct Previewed {
     pub complete: bool,
 }
 
+impl Previewed {
+    /// Two settings side by side: the smoothed masks of `other` in the place of the raw ones.
+    pub fn beside(self, other: Self) -> Self {
+        let masks = self.masks.into_iter().zip(other.masks);
+        Self {
+            masks: masks.map(|(own, other)| MaskPair { raw: other.smoothed, ..own }).collect(),
+            raw: other.smoothed,
+            smoothed: self.smoothed,
+            complete: self.complete && other.complete,
+        }
+    }
+}
+
 impl Preview {
     /// `range` is that of the pass that the preview stands for: its smoother sees no frame
     /// outside it.
@@ -52,7 +66,12 @@ impl Preview {
 
     /// The masks of frame `index` as pass 2 would give them, or `None` while the network has
     /// not seen the frame.
-    pub fn frame(&mut self, index: usize, settings: &Settings) -> Result<Option<Previewed>, PipelineError> {
+    pub fn frame(
+        &mut self,
+        index: usize,
+        settings: &Settings,
+        leave_out: &Region,
+    ) -> Result<Option<Previewed>, PipelineError> {
         settings.check()?;
         let Some(raw) = self.probabilities(index)? else { return Ok(None) };
         let (before, after) = settings.reach();
@@ -68,9 +87,10 @@ impl Preview {
         let smoothed = settings.smooth_one(frames, index - there.start())?;
         let end_of_clip = self.tracks.segmented.length()?.is_some_and(|frames| there.end() + 1 >= frames);
         let complete = there.start() == wanted.start() && (there.end() == wanted.end() || end_of_clip);
-        let masks = decide(&raw, settings.threshold, settings.overlap)
+        let leave_out = leave_out.mask(self.size);
+        let masks = outside(decide(&raw, settings.threshold, settings.overlap), leave_out.as_ref())
             .into_iter()
-            .zip(harden(&smoothed, settings))
+            .zip(harden(&smoothed, settings, leave_out.as_ref()))
             .map(|(raw, smoothed)| MaskPair { raw, smoothed })
             .collect();
         self.forget_beyond(index);

@@ -9,6 +9,7 @@ use super::{Analysed, Analysis, CancelToken, Export, Finished, FrameRange, Pipel
 use crate::{
     export::{ExportKind, ExportOptions},
     flow::{Estimator, Quality},
+    region::Region,
     segment::{ClassGroup, Manifest, SegmentError, Segmenter},
     smooth::Settings,
     store::Store,
@@ -42,6 +43,7 @@ pub struct Run {
     pub classes: Vec<ClassGroup>,
     pub range: FrameRange,
     pub settings: Settings,
+    pub leave_out: Region,
     pub exports: Vec<ExportKind>,
     pub options: ExportOptions,
     pub out: PathBuf,
@@ -69,6 +71,7 @@ impl Run {
             classes: self.classes,
             range: self.range,
             settings: self.settings,
+            leave_out: self.leave_out,
             exports: self.exports,
             options: self.options,
             out: self.out,

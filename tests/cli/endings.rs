@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::workbench::{
-    DEEPLAB, Outcome, Workbench, carphone, have_ffmpeg, have_model, masks, run_arguments, tree,
+    DEEPLAB, Outcome, Workbench, carphone, have_ffmpeg, have_model, masks, nothing_shows, run_arguments, tree,
 };
 
 /// A small disk, while this lives.
@@ -36,15 +36,6 @@ impl SmallDisk {
     fn grow(&self, size: &str) {
         let grown = Command::new("mount").args(["-o", &format!("remount,size={size}")]).arg(&self.0).status();
         assert!(grown.unwrap().success());
-    }
-}
-
-/// What an ended run leaves has no name of its own: it is hidden, for the next run.
-fn nothing_shows(out: &Path) {
-    let Ok(entries) = fs::read_dir(out) else { return };
-    for entry in entries {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(name.starts_with(".steadymask-"), "{name}");
     }
 }
 

@@ -4,6 +4,7 @@ mod endings;
 mod exports;
 mod inputs;
 mod kills;
+mod lasting;
 mod outputs;
 mod refusals;
 mod talk;

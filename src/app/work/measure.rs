@@ -1,35 +1,25 @@
 //! Pass 2 behind the picture: the numbers of every frame under the settings of now.
 
 use std::{
-    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use super::{Event, JOB_BYTES, Mail, Pass, Session, words};
+use super::{Event, JOB_BYTES, Mail, Pass, Recipe, words};
 use crate::{
     metrics::MeterSettings,
     pipeline::{CancelToken, PipelineError, Progress, Stabilisation, Stable},
     process,
-    segment::ClassGroup,
-    smooth::Settings,
 };
 
 /// Rows are sent in batches: the window needn't wake for each.
 const BATCH: Duration = Duration::from_millis(100);
 
-/// Follows pass 1 of `session` to its end.
-pub fn measure(
-    mail: Mail,
-    session: Arc<Session>,
-    groups: Vec<ClassGroup>,
-    settings: Settings,
-    pass: Pass,
-    progress: Progress,
-    cancel: CancelToken,
-) {
+/// Follows pass 1 of the recipe's session to its end.
+pub fn measure(mail: Mail, recipe: Recipe, pass: Pass, progress: Progress, cancel: CancelToken) {
     thread::spawn(move || {
         process::give_way();
+        let Recipe { session, groups, settings, leave_out, .. } = recipe;
         let stabilisation = Stabilisation {
             tracks: session.tracks.clone(),
             range: session.range,
@@ -43,6 +33,7 @@ pub fn measure(
                 ..MeterSettings::default()
             },
             truth: None,
+            leave_out,
             cancel,
         };
         let mut rows = Vec::new();

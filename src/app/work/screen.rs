@@ -14,6 +14,7 @@ use super::{Event, Look, Mail, PREVIEW_BYTES, Session, layers, words};
 use crate::{
     frame::{Frame, FrameIndex},
     pipeline::{Preview, Previewed},
+    region::Region,
     segment::ClassGroup,
     smooth::{Masks, Settings},
     video::{self, VideoSource},
@@ -36,11 +37,16 @@ pub struct Recipe {
     pub session: Arc<Session>,
     pub groups: Vec<ClassGroup>,
     pub settings: Settings,
+    /// Shown in the place of the raw masks.
+    pub other: Option<Settings>,
+    pub leave_out: Region,
 }
 
 impl PartialEq for Recipe {
     fn eq(&self, other: &Self) -> bool {
-        self.is_over_the_same(other) && self.settings == other.settings
+        self.is_over_the_same(other)
+            && (self.settings, self.other) == (other.settings, other.other)
+            && self.leave_out == other.leave_out
     }
 }
 
@@ -178,7 +184,13 @@ impl Painter {
             _ => recipe.session.preview(recipe.groups.clone(), PREVIEW_BYTES / 2),
         };
         let (_, preview) = self.preview.insert((recipe.clone(), preview));
-        preview.frame(index, &recipe.settings).map_err(|error| words(&error))
+        let mut frame =
+            |settings| preview.frame(index, settings, &recipe.leave_out).map_err(|error| words(&error));
+        let previewed = frame(&recipe.settings)?;
+        match (previewed, &recipe.other) {
+            (Some(previewed), Some(other)) => Ok(frame(other)?.map(|other| previewed.beside(other))),
+            (previewed, _) => Ok(previewed),
+        }
     }
 
     /// The picture of the frame; `None` when the clip ends before it.
