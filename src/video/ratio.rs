@@ -23,12 +23,12 @@ impl Ratio {
     pub fn of(value: f64) -> Option<Self> {
         let (mut before, mut now) = ((0u64, 1u64), (1u64, 0u64));
         let mut rest = value;
-        if !(value > 0.0) {
+        if value.is_nan() || value <= 0.0 {
             return None;
         }
         loop {
             let whole = rest.floor();
-            if !(whole < f64::from(i32::MAX)) {
+            if whole.is_nan() || whole >= f64::from(i32::MAX) {
                 return None;
             }
             let next = (whole as u64 * now.0 + before.0, whole as u64 * now.1 + before.1);
