@@ -14,7 +14,7 @@ use anyhow::{Context, Result, ensure};
 use steadymask::flow::{Estimator, Flow, FlowEstimator, FlowPair, Quality, warp_mask, warp_soft};
 use steadymask::frame::{Frame, FrameIndex, FrameSize, Timestamp};
 use steadymask::mask::{Mask, SoftMask};
-use steadymask::smooth::{Masks, Method, Settings, SmoothFrame, Switch, Timing, VoteSmoother, harden};
+use steadymask::smooth::{HardSmoother, Masks, Method, Settings, SmoothFrame, Switch, Timing, harden};
 
 const FRAMES: usize = 300;
 const MEMORY_BYTES: usize = 512 << 20;
@@ -117,10 +117,10 @@ fn recipe() -> Result<()> {
     for &method in Method::ALL {
         let settings = settings(method);
         let smooth = |mut each: &mut dyn FnMut(Mask)| -> Result<()> {
-            match VoteSmoother::new(&settings) {
-                Some(mut votes) => {
-                    masks.iter().filter_map(|mask| votes.push(mask.clone())).for_each(&mut each);
-                    votes.finish().into_iter().for_each(each);
+            match HardSmoother::new(&settings) {
+                Some(mut hard) => {
+                    masks.iter().flat_map(|mask| hard.push(mask.clone())).for_each(&mut each);
+                    hard.finish().into_iter().for_each(each);
                     Ok(())
                 }
                 None => run(&settings, &frames, |masks| {

@@ -14,7 +14,8 @@ use super::{
     work::{self, Browse, Clips, Job, ModelStep, PresetChange, ProjectSource, StartSession},
 };
 use crate::{
-    pipeline::{CancelToken, Export, Progress, RunProgress},
+    export::ExportOptions,
+    pipeline::{CancelToken, Every, Export, Progress, RunProgress},
     project::{self, LeftOver, Project},
     region::{Polygon, Region},
 };
@@ -469,13 +470,14 @@ impl App {
             manifest: session.manifest.clone(),
             classes: state.groups(),
             range: session.range,
+            every: Every::ONE,
+            auto: false,
             settings: state.choice.settings,
             leave_out: state.choice.leave_out.clone(),
             exports: state.plan.kinds.clone(),
+            options: ExportOptions::default(),
             out: PathBuf::from(state.plan.folder.trim()),
             force: state.plan.force,
-            size: clip.info.size,
-            frames_per_sec: clip.info.frames_per_sec,
             memory_bytes: state.preferences.machine.job_bytes() / 2,
         };
         let (progress, cancel) = (RunProgress::default(), CancelToken::new());

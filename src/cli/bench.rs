@@ -18,11 +18,11 @@ use super::{
 };
 use crate::{
     export::ExportKind,
-    frame::FrameSize,
+    frame::{FrameSize, Timestamp},
     pipeline::{CancelToken, FrameRange, PipelineError, Run, RunProgress},
     stages::StageClock,
     store::Store,
-    video::{self, VideoFormat, VideoSink},
+    video::{self, Look, Ratio, VideoFormat, VideoSink},
 };
 
 #[derive(Args)]
@@ -86,6 +86,7 @@ pub fn run(args: BenchArgs, clock: &StageClock) -> Result<()> {
         auto: args.smoothing.is_auto(),
         leave_out: Default::default(),
         exports: args.export,
+        options: Default::default(),
         out: place.path().join("out"),
         force: false,
         memory_bytes: args.machine.memory,
@@ -165,8 +166,9 @@ fn network_alone(args: &BenchArgs, clip: &Path, frames: usize) -> Result<(Durati
 /// A bright disc over a drifting texture, 1280×720.
 fn make_clip(folder: &Path, frames: u32) -> Result<PathBuf> {
     let size = FrameSize::new(1280, 720).context("a size")?;
+    let look = Look { size, frames_per_sec: 25.0, time_base: Ratio::new(1, 25), pixel_aspect: Ratio::ONE };
     let path = folder.join("made.mp4");
-    let mut sink = VideoSink::create(&path, VideoFormat::H264, size, 25.0)?;
+    let mut sink = VideoSink::create(&path, VideoFormat::H264, look, None)?;
     for t in 0..frames as usize {
         let (cx, cy) = (200 + 12 * t % 880, 360);
         let picture: Vec<u8> = (0..size.pixels())
@@ -177,7 +179,7 @@ fn make_clip(folder: &Path, frames: u32) -> Result<PathBuf> {
                 if is_disc { [220, 180, 160] } else { [grain, grain + 20, 90] }
             })
             .collect();
-        sink.write(&picture)?;
+        sink.write(Timestamp::from_micros(40_000 * t as i64), &picture)?;
     }
     sink.finish()?;
     Ok(path)

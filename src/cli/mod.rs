@@ -63,6 +63,8 @@ RUST_LOG=steadymask=info tells more on standard error.";
 enum Command {
     /// Make steady masks of a video: run the network, smooth, measure, export
     Run(run::RunArgs),
+    /// Export from what an earlier run has stored, without the network
+    Export(run::RunArgs),
     /// Score raw and smoothed masks against ground truth, method by method
     Evaluate(evaluate::EvaluateArgs),
     /// Say what each stage costs on this machine, and what the network alone does
@@ -91,7 +93,8 @@ pub fn main() -> ExitCode {
         process::with_passive_openmp();
     }
     let result = match cli.command {
-        Some(Command::Run(args)) => run::run(args),
+        Some(Command::Run(args)) => run::run(args, run::Source::Network),
+        Some(Command::Export(args)) => run::run(args, run::Source::Stored),
         Some(Command::Evaluate(args)) => evaluate::run(args),
         Some(Command::Bench(args)) => bench::run(args, &clock),
         Some(Command::Info(args)) => info::run(args),

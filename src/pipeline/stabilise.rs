@@ -14,14 +14,14 @@ use crate::{
     export::MaskPair,
     flow::{FlowPair, warp_mask},
     frame::{FrameIndex, FrameSize, Timestamp},
-    mask::Mask,
+    mask::{Mask, SoftMask},
     metrics::{
         ClassMeter, ClassSummary, FrameMetrics, MeterFrame, MeterSettings, Warped, WarpedNeighbours,
         WarpedPair,
     },
     region::Region,
     segment::{ClassGroup, Manifest, probabilities},
-    smooth::{Input, Masks, Settings, SmoothFrame, Smoother, VoteSmoother, decide, harden, outside},
+    smooth::{HardSmoother, Input, Masks, Settings, SmoothFrame, Smoother, decide, harden, outside},
     stages::stage,
 };
 
@@ -48,6 +48,8 @@ pub struct StableFrame {
     pub index: FrameIndex,
     pub timestamp: Timestamp,
     pub masks: Vec<MaskPair>,
+    /// What the smoothed masks are decided by; `None` of hard masks.
+    pub soft: Option<Masks>,
 }
 
 /// What pass 2 gives, in order. A row comes after its frame.
@@ -228,7 +230,7 @@ impl Stabilisation {
     fn emit(
         &self,
         waiting: Option<Waiting>,
-        smoothed: Vec<Mask>,
+        smoothed: Smoothed,
         truth: &mut Option<Truth>,
         meters: &mut Meters,
         take: &mut impl FnMut(Stable) -> Result<(), PipelineError>,
@@ -237,8 +239,8 @@ impl Stabilisation {
             return Err(PipelineError::Internal("the smoother gave more frames than it got".into()));
         };
         let masks: Vec<MaskPair> =
-            raw.into_iter().zip(smoothed).map(|(raw, smoothed)| MaskPair { raw, smoothed }).collect();
-        let frame = StableFrame { index: FrameIndex::new(index), timestamp, masks };
+            raw.into_iter().zip(smoothed.hard).map(|(raw, smoothed)| MaskPair { raw, smoothed }).collect();
+        let frame = StableFrame { index: FrameIndex::new(index), timestamp, masks, soft: smoothed.soft };
         let truth = truth.as_mut().map(|truth| truth.mask(frame.index)).transpose()?;
         let rows = stage!("measure", meters.push(&frame, scoring.as_deref(), truth.as_ref()));
         take(Stable::Frame(frame))?;
@@ -255,8 +257,8 @@ struct Filter {
 
 enum FilterKind {
     Soft(Box<dyn Smoother>),
-    /// One class of hard masks without motion is a count of votes, which is far quicker.
-    Votes(VoteSmoother),
+    /// One class of hard masks without motion is far quicker.
+    Hard(HardSmoother),
 }
 
 impl Filter {
@@ -267,8 +269,8 @@ impl Filter {
         leave_out: Option<Mask>,
     ) -> Result<Self, PipelineError> {
         let is_hard = settings.input == Input::Masks && classes == 1;
-        let kind = match VoteSmoother::new(settings).filter(|_| is_hard) {
-            Some(votes) => FilterKind::Votes(votes),
+        let kind = match HardSmoother::new(settings).filter(|_| is_hard) {
+            Some(hard) => FilterKind::Hard(hard),
             None => FilterKind::Soft(settings.smoother(memory_bytes)?),
         };
         Ok(Self { kind, settings: *settings, leave_out })
@@ -280,34 +282,61 @@ impl Filter {
         raw: &[Mask],
         probabilities: Masks,
         flow: Option<Arc<FlowPair>>,
-    ) -> Result<Vec<Vec<Mask>>, PipelineError> {
+    ) -> Result<Vec<Smoothed>, PipelineError> {
         match &mut self.kind {
             FilterKind::Soft(smoother) => {
                 let ready = smoother.push(SmoothFrame { masks: probabilities, flow })?;
                 Ok(self.harden(ready))
             }
-            FilterKind::Votes(votes) => {
+            FilterKind::Hard(hard) => {
                 let cut = flow.is_some_and(|flow| flow.is_cut());
-                let mut ready = if cut { votes.finish() } else { Vec::new() };
-                ready.extend(raw.first().and_then(|mask| votes.push(Arc::new(mask.clone()))));
-                Ok(ready.into_iter().map(|mask| vec![mask]).collect())
+                let mut ready = if cut { hard.finish() } else { Vec::new() };
+                ready.extend(raw.first().map(|mask| hard.push(Arc::new(mask.clone()))).unwrap_or_default());
+                Ok(ready.into_iter().map(Smoothed::hard).collect())
             }
         }
     }
 
-    fn finish(&mut self) -> Vec<Vec<Mask>> {
+    fn finish(&mut self) -> Vec<Smoothed> {
         match &mut self.kind {
             FilterKind::Soft(smoother) => {
                 let rest = smoother.finish();
                 self.harden(rest)
             }
-            FilterKind::Votes(votes) => votes.finish().into_iter().map(|mask| vec![mask]).collect(),
+            FilterKind::Hard(hard) => hard.finish().into_iter().map(Smoothed::hard).collect(),
         }
     }
 
-    fn harden(&self, ready: Vec<Masks>) -> Vec<Vec<Mask>> {
-        ready.iter().map(|masks| harden(masks, &self.settings, self.leave_out.as_ref())).collect()
+    fn harden(&self, ready: Vec<Masks>) -> Vec<Smoothed> {
+        let leave_out = self.leave_out.as_ref();
+        let of = |soft: Masks| Smoothed {
+            hard: harden(&soft, &self.settings, leave_out),
+            soft: Some(leave_out.map_or_else(|| soft.clone(), |leave_out| cleared(&soft, leave_out))),
+        };
+        ready.into_iter().map(of).collect()
     }
+}
+
+/// A frame that comes out of the filter, class by class.
+struct Smoothed {
+    hard: Vec<Mask>,
+    soft: Option<Masks>,
+}
+
+impl Smoothed {
+    fn hard(mask: Mask) -> Self {
+        Self { hard: vec![mask], soft: None }
+    }
+}
+
+/// Probabilities that are 0 where `leave_out` is set.
+fn cleared(soft: &Masks, leave_out: &Mask) -> Masks {
+    let outs = leave_out.to_bytes(1);
+    let clear = |mask: &SoftMask| {
+        let values = mask.values().iter().zip(&outs);
+        SoftMask::new(mask.size(), values.map(|(&value, &out)| if out == 1 { 0 } else { value }).collect())
+    };
+    soft.iter().map(clear).collect()
 }
 
 /// A meter for each class.

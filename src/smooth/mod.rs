@@ -8,12 +8,14 @@
 //! begins afresh, so no method knows of cuts. Moving average and median are windows of
 //! neighbours (`window`), seen where they are or moved along the optical flow; the
 //! exponential filter is a recursion, run both ways when it is centred. How much a moved
-//! neighbour counts is decided in `weighting` alone. [`VoteSmoother`] is a short cut for hard
+//! neighbour counts is decided in `weighting` alone. [`HardSmoother`] is a short cut for hard
 //! masks without motion.
 
 mod cleanup;
+mod decay;
 mod decide;
 mod exponential;
+mod hard;
 mod median;
 mod moving_average;
 mod recursion;
@@ -28,8 +30,8 @@ use std::sync::Arc;
 
 pub use cleanup::{fill_holes, hysteresis, remove_specks};
 pub use decide::{decide, harden, outside};
+pub use hard::HardSmoother;
 pub use settings::{Alpha, Input, Method, Settings, SettingsError, Switch, Threshold, Timing, Window};
-pub use votes::VoteSmoother;
 
 use crate::flow::FlowPair;
 use crate::frame::FrameSize;

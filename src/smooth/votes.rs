@@ -1,7 +1,5 @@
 //! Moving average and median of hard masks as what they are: a count of votes, 64 pixels to
-//! a word. For imported mattes and the seed recipe, where probabilities and motion play no
-//! part. The result is that of the general way, [`Settings::smoother`] and then
-//! [`harden`](super::harden), at a fraction of the work.
+//! a word.
 //!
 //! 64 counts are kept as the bits of a few words (one word holds the lowest bit of all of
 //! them, and so on), so votes are added and compared with logic alone.
@@ -14,7 +12,7 @@ use rayon::prelude::*;
 use crate::mask::{Mask, level_of};
 use crate::simd::vectorised;
 
-use super::{Method, Settings, Switch, Timing};
+use super::{Method, Settings, Timing};
 
 /// Smooths the hard masks of one class, all of one size, by votes.
 pub struct VoteSmoother {
@@ -28,19 +26,13 @@ pub struct VoteSmoother {
 }
 
 impl VoteSmoother {
-    /// `None` for settings that need the general way: the exponential filter, motion, and
-    /// clean-up by more than the threshold.
-    pub fn new(settings: &Settings) -> Option<Self> {
-        let cleans = settings.hysteresis.is_some() || settings.min_area_px > 1 || settings.fill_holes_px > 0;
-        if settings.method == Method::Exponential || settings.motion == Switch::On || cleans {
-            return None;
-        }
+    pub fn new(settings: &Settings) -> Self {
         let (before, after) = match settings.timing {
             Timing::Centred => (settings.window.radius(), settings.window.radius()),
             Timing::Causal => (settings.window.frames() - 1, 0),
         };
         let level = level_of(settings.threshold.get());
-        Some(Self { method: settings.method, level, before, after, masks: VecDeque::new(), centre: 0 })
+        Self { method: settings.method, level, before, after, masks: VecDeque::new(), centre: 0 }
     }
 
     /// Takes the next mask and gives the one that is ready, if any.
@@ -130,51 +122,6 @@ vectorised! {
             for (out, (more, same)) in out.iter_mut().zip(more.iter().zip(&same)) {
                 *out = more | same;
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::{SmoothFrame, Threshold, Window, harden};
-    use super::*;
-    use crate::frame::FrameSize;
-    use crate::mask::SoftMask;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn votes_are_the_general_way(
-            (width, frames) in (1u32..200).prop_flat_map(|width| {
-                let row = proptest::collection::vec(any::<bool>(), width as usize);
-                (Just(width), proptest::collection::vec(row, 1..40))
-            }),
-            radius in 0u32..=15,
-            median in any::<bool>(),
-            causal in any::<bool>(),
-            percent in 1u32..=100,
-        ) {
-            let settings = Settings {
-                method: if median { Method::Median } else { Method::MovingAverage },
-                timing: if causal { Timing::Causal } else { Timing::Centred },
-                window: Window::new(2 * radius + 1).unwrap(),
-                threshold: Threshold::new(percent as f32 / 100.0).unwrap(),
-                ..Settings::seed_recipe(Method::Median)
-            };
-            let size = FrameSize::new(width, 1).unwrap();
-            let masks: Vec<Mask> = frames.iter().map(|row| Mask::from_fn(size, |x, _| row[x])).collect();
-            let mut votes = VoteSmoother::new(&settings).unwrap();
-            let mut found: Vec<Mask> = masks.iter().filter_map(|mask| votes.push(Arc::new(mask.clone()))).collect();
-            found.extend(votes.finish());
-            let mut general = settings.smoother(1 << 20).unwrap();
-            let mut expected = Vec::new();
-            for mask in &masks {
-                let masks = vec![SoftMask::new(size, mask.to_bytes(255))].into();
-                expected.extend(general.push(SmoothFrame { masks, flow: None }).unwrap());
-            }
-            expected.extend(general.finish());
-            let expected: Vec<Mask> = expected.iter().map(|masks| harden(masks, &settings, None).remove(0)).collect();
-            prop_assert_eq!(found, expected);
         }
     }
 }

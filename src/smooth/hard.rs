@@ -1,0 +1,99 @@
+//! Short cuts for the hard masks of one class, where probabilities and motion play no part:
+//! imported mattes and the seed recipe.
+
+use std::sync::Arc;
+
+use super::decay::DecaySmoother;
+use super::votes::VoteSmoother;
+use super::{Method, Settings, Switch, Timing};
+use crate::mask::Mask;
+
+/// Gives what the general way does, [`Settings::smoother`] and then [`harden`](super::harden),
+/// at a fraction of the work.
+pub enum HardSmoother {
+    Votes(VoteSmoother),
+    Decay(DecaySmoother),
+}
+
+impl HardSmoother {
+    /// `None` for settings that need the general way: motion, clean-up by more than the
+    /// threshold, and the exponential filter both ways.
+    pub fn new(settings: &Settings) -> Option<Self> {
+        let cleans = settings.hysteresis.is_some() || settings.min_area_px > 1 || settings.fill_holes_px > 0;
+        if settings.motion == Switch::On || cleans {
+            return None;
+        }
+        match (settings.method, settings.timing) {
+            (Method::MovingAverage | Method::Median, _) => Some(Self::Votes(VoteSmoother::new(settings))),
+            (Method::Exponential, Timing::Causal) => Some(Self::Decay(DecaySmoother::new(settings))),
+            (Method::Exponential, Timing::Centred) => None,
+        }
+    }
+
+    /// Takes the next mask and gives those that are ready.
+    ///
+    /// # Panics
+    /// When its size is not that of the masks before it.
+    pub fn push(&mut self, mask: Arc<Mask>) -> Vec<Mask> {
+        match self {
+            Self::Votes(votes) => votes.push(mask).into_iter().collect(),
+            Self::Decay(decay) => decay.push(mask),
+        }
+    }
+
+    /// Gives what is left, as at the end of a scene. The smoother is then as new.
+    pub fn finish(&mut self) -> Vec<Mask> {
+        match self {
+            Self::Votes(votes) => votes.finish(),
+            Self::Decay(decay) => decay.finish(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Alpha, SmoothFrame, Threshold, Window, harden};
+    use super::*;
+    use crate::frame::FrameSize;
+    use crate::mask::SoftMask;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_short_cut_leads_where_the_general_way_does(
+            (width, frames) in (1u32..200).prop_flat_map(|width| {
+                let row = proptest::collection::vec(any::<bool>(), width as usize);
+                (Just(width), proptest::collection::vec(row, 1..40))
+            }),
+            radius in 0u32..=15,
+            alpha in 1u32..=100,
+            (method, causal) in prop::sample::select(Method::ALL).prop_flat_map(|method| {
+                (Just(method), if method == Method::Exponential { Just(true).boxed() } else { any::<bool>().boxed() })
+            }),
+            percent in 1u32..=100,
+        ) {
+            let settings = Settings {
+                method,
+                timing: if causal { Timing::Causal } else { Timing::Centred },
+                window: Window::new(2 * radius + 1).unwrap(),
+                alpha: Alpha::new(alpha as f32 / 100.0).unwrap(),
+                threshold: Threshold::new(percent as f32 / 100.0).unwrap(),
+                ..Settings::seed_recipe(method)
+            };
+            let size = FrameSize::new(width, 1).unwrap();
+            let masks: Vec<Mask> = frames.iter().map(|row| Mask::from_fn(size, |x, _| row[x])).collect();
+            let mut hard = HardSmoother::new(&settings).unwrap();
+            let mut found: Vec<Mask> = masks.iter().flat_map(|mask| hard.push(Arc::new(mask.clone()))).collect();
+            found.extend(hard.finish());
+            let mut general = settings.smoother(1 << 20).unwrap();
+            let mut expected = Vec::new();
+            for mask in &masks {
+                let masks = vec![SoftMask::new(size, mask.to_bytes(255))].into();
+                expected.extend(general.push(SmoothFrame { masks, flow: None }).unwrap());
+            }
+            expected.extend(general.finish());
+            let expected: Vec<Mask> = expected.iter().map(|masks| harden(masks, &settings, None).remove(0)).collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+}
