@@ -1,6 +1,6 @@
 //! Everything a user can do, as data, and the one place where it is done.
 
-use std::{path::PathBuf, time::Instant};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use super::{
     App,
@@ -8,7 +8,7 @@ use super::{
     text::{Language, Text, t},
     theme::ThemeChoice,
     view::{Mode, View},
-    work::{self, StartSession},
+    work::{self, Recipe, StableMasks, StartSession},
 };
 use crate::pipeline::{CancelToken, Export, Progress, RunProgress};
 
@@ -162,6 +162,7 @@ impl App {
     }
 
     fn open(&mut self, path: PathBuf) {
+        self.stats.opening();
         self.state.opening = Some(path.clone());
         work::look_into(self.mail.clone(), path);
     }
@@ -235,8 +236,9 @@ impl App {
         let names: Vec<String> = groups.iter().map(|group| group.name().to_owned()).collect();
         self.state.results.begin(&names);
         let settings = self.state.choice.settings;
-        work::measure(self.mail.clone(), session, groups, settings, pass, progress.clone(), cancel.clone());
-        self.state.measuring = Some(Measuring { pass, cancel, progress, running: true });
+        let stable = Arc::new(StableMasks::new(Recipe { session, groups, settings }));
+        work::measure(self.mail.clone(), stable.clone(), pass, progress.clone(), cancel.clone());
+        self.state.measuring = Some(Measuring { pass, cancel, progress, running: true, stable });
     }
 
     fn choose(&mut self, choice: Choice) {

@@ -22,7 +22,11 @@ mod viewer;
 mod welcome;
 mod work;
 
-use std::{path::PathBuf, sync::mpsc::Receiver, time::Instant};
+use std::{
+    path::PathBuf,
+    sync::mpsc::Receiver,
+    time::{Duration, Instant},
+};
 
 use anyhow::anyhow;
 use eframe::egui;
@@ -39,6 +43,7 @@ use work::{Clips, Event, Mail, Screen};
 /// # Errors
 /// When the system gives no window.
 pub fn open(video: Option<PathBuf>, frame_stats: Option<PathBuf>) -> anyhow::Result<()> {
+    let begun = Instant::now();
     // The passes share these threads; the screen has its own, which come first.
     let shared = rayon::ThreadPoolBuilder::new().start_handler(|_| process::give_way()).build_global();
     if let Err(error) = shared {
@@ -56,7 +61,7 @@ pub fn open(video: Option<PathBuf>, frame_stats: Option<PathBuf>) -> anyhow::Res
     let create: eframe::AppCreator<'_> = Box::new(|creation| {
         let preferences = creation.storage.and_then(|storage| eframe::get_value(storage, PREFERENCES));
         let mut app = App::new(&creation.egui_ctx, preferences.unwrap_or_default(), Store::default_root());
-        app.stats = stats::Stats::to_file(frame_stats);
+        app.stats = stats::Stats::to_file(frame_stats, begun);
         if let Some(video) = video {
             app.run(Command::Open(std::path::absolute(&video).unwrap_or(video)));
         }
@@ -84,6 +89,8 @@ pub struct App {
     attempt: u64,
     asked: Instant,
     stats: stats::Stats,
+    /// How long `logic` took, until `ui` has its part.
+    logic_took: Duration,
 }
 
 impl App {
@@ -95,19 +102,21 @@ impl App {
         ctx.set_zoom_factor(preferences.scale.clamp(0.5, 3.0));
         text::set_language(preferences.language);
         work::list_models(mail.clone());
+        let clips = Clips::in_folder(store.clone());
         Self {
-            state: State::new(preferences, store.clone()),
+            state: State::new(preferences, store),
             ctx: ctx.clone(),
-            screen: Screen::new(mail.clone()),
+            screen: Screen::new(mail.clone(), clips.clone()),
             mail,
             events,
-            clips: Clips::in_folder(store),
+            clips,
             shown: None,
             strip: timeline::Strip::default(),
             curves: plots::Curves::default(),
             attempt: 0,
             asked: Instant::now(),
             stats: stats::Stats::default(),
+            logic_took: Duration::ZERO,
         }
     }
 }
@@ -117,13 +126,21 @@ impl App {
     pub fn shows(&self) -> (bool, bool) {
         (self.shown.is_some(), self.shown.as_ref().is_some_and(Shown::has_masks))
     }
+
+    /// Whether the frame under the playhead is on the screen, and whether it is its own
+    /// picture, not its proxy.
+    pub fn shows_frame(&self) -> (bool, bool) {
+        let (Some(shown), Some(clip)) = (&self.shown, &self.state.clip) else { return (false, false) };
+        let is_shown = shown.is_of(&clip.path, self.state.player.frame);
+        (is_shown, is_shown && shown.is_sharp())
+    }
 }
 
 impl eframe::App for App {
     fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
         let since = Instant::now();
         self.update(ctx);
-        self.stats.logic(since.elapsed());
+        self.logic_took = since.elapsed();
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
@@ -147,7 +164,7 @@ impl eframe::App for App {
         }
         // What was just changed is asked for at once, not a frame later.
         self.want();
-        self.stats.ui(since.elapsed());
+        self.stats.frame(self.logic_took, since.elapsed());
     }
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {

@@ -11,7 +11,7 @@ use super::{
     theme::ThemeChoice,
     toasts::Toasts,
     view::View,
-    work::{ModelInfo, Pass, Session},
+    work::{ModelInfo, Pass, Session, StableMasks},
 };
 use crate::{
     export::ExportKind,
@@ -128,6 +128,8 @@ pub struct Measuring {
     pub cancel: CancelToken,
     pub progress: Progress,
     pub running: bool,
+    /// The masks made so far.
+    pub stable: Arc<StableMasks>,
 }
 
 pub struct Exporting {

@@ -155,6 +155,8 @@ texts! {
     Opacity: "Mask opacity", "Непрозрачность маски";
     Divider: "Divider", "Разделитель";
     MasksPending: "The network has not come to this frame yet", "Нейросеть ещё не дошла до этого кадра";
+    SmoothingNow: "Smoothing…", "Сглаживается…";
+    Partial: "Neighbouring frames are still to come", "Соседние кадры ещё не готовы";
     MasksNone: "Press Stabilise to see masks", "Нажмите «Стабилизировать», чтобы увидеть маски";
     RawHeld: "Raw only", "Только исходная";
     Play: "Play", "Воспроизвести";

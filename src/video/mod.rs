@@ -10,6 +10,7 @@ mod images;
 mod libav;
 mod loss;
 mod png;
+mod proxy;
 mod sink;
 mod tail;
 mod temporary;
@@ -21,6 +22,7 @@ pub use file::FileSource;
 pub use fingerprint::fingerprint;
 pub use images::ImageSource;
 pub use png::write_grey;
+pub use proxy::Proxy;
 pub use sink::{VideoFormat, VideoSink};
 
 use crate::frame::{Frame, FrameIndex, FrameSize};

@@ -6,30 +6,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Event, JOB_BYTES, Mail, Pass, Session, words};
+use super::{Event, JOB_BYTES, Mail, Pass, Recipe, StableMasks, words};
 use crate::{
     metrics::MeterSettings,
     pipeline::{CancelToken, PipelineError, Progress, Stabilisation, Stable},
     process,
-    segment::ClassGroup,
-    smooth::Settings,
 };
 
 /// Rows are sent in batches: the window needn't wake for each.
 const BATCH: Duration = Duration::from_millis(100);
 
-/// Follows pass 1 of `session` to its end.
-pub fn measure(
-    mail: Mail,
-    session: Arc<Session>,
-    groups: Vec<ClassGroup>,
-    settings: Settings,
-    pass: Pass,
-    progress: Progress,
-    cancel: CancelToken,
-) {
+/// Follows pass 1 to its end, and fills `stable`, whose recipe it takes.
+pub fn measure(mail: Mail, stable: Arc<StableMasks>, pass: Pass, progress: Progress, cancel: CancelToken) {
     thread::spawn(move || {
         process::give_way();
+        let Recipe { session, groups, settings } = stable.recipe.clone();
         let stabilisation = Stabilisation {
             tracks: session.tracks.clone(),
             range: session.range,
@@ -47,9 +38,12 @@ pub fn measure(
         };
         let mut rows = Vec::new();
         let mut sent = Instant::now();
-        let result = stabilisation.run(|stable| {
-            match stable {
-                Stable::Frame(_) => progress.advance(),
+        let result = stabilisation.run(|result| {
+            match result {
+                Stable::Frame(frame) => {
+                    stable.put(frame.index.get(), &frame.masks);
+                    progress.advance();
+                }
                 Stable::Row(row) => rows.push(*row),
             }
             if sent.elapsed() >= BATCH {

@@ -4,8 +4,12 @@
 mod layers;
 mod measure;
 mod open;
+mod painter;
+mod pictures;
+mod proxies;
 mod screen;
 mod session;
+mod stable;
 
 use std::{path::PathBuf, sync::Arc, sync::mpsc};
 
@@ -14,18 +18,23 @@ use eframe::egui;
 pub use layers::Look;
 pub use measure::measure;
 pub use open::{browse, list_models, look_into};
-pub use screen::{Painted, Recipe, Screen, Wanted};
+pub use screen::{Layers, Painted, Picture, Quality, Recipe, Screen, Source, Wanted};
 pub use session::{Clips, Session, StartSession, export};
+pub use stable::StableMasks;
 
 use super::state::Clip;
 use crate::{
     metrics::{ClassSummary, FrameMetrics},
     segment::Manifest,
+    video::VideoSource,
 };
 
-/// Bytes for pictures and probabilities of the preview, and for everything in flight of a
-/// job: together the budget of the command line.
-pub const PREVIEW_BYTES: usize = 192 << 20;
+/// Bytes for decoded pictures, for drafts and for exact previews, for the masks of pass 2,
+/// and for everything in flight of a job: together the budget of the command line.
+const PICTURE_BYTES: usize = 40 << 20;
+const DRAFT_BYTES: usize = 64 << 20;
+const FULL_BYTES: usize = 56 << 20;
+const STABLE_BYTES: usize = 32 << 20;
 pub const JOB_BYTES: usize = 320 << 20;
 
 /// A pass of smoothing and measuring; later ones have larger numbers.
@@ -44,10 +53,17 @@ pub enum Event {
     Models(Vec<ModelInfo>),
     Opened {
         path: PathBuf,
-        result: Result<Clip, String>,
+        /// With the source, which need not be opened twice.
+        result: Result<(Clip, Box<dyn VideoSource>), String>,
     },
     /// The picture and masks of a frame.
     Painted(Box<Painted>),
+    /// The picture of a frame that was shown by its proxy.
+    Sharp {
+        path: PathBuf,
+        index: usize,
+        image: egui::ColorImage,
+    },
     /// The frame could not be shown.
     NotPainted {
         path: PathBuf,

@@ -48,7 +48,7 @@ pub fn look_into(mail: Mail, path: PathBuf) {
             .map(|source| {
                 let info = source.info().clone();
                 let frames = source.counted_frames().or(info.claimed_frames).unwrap_or(1).max(1);
-                Clip { path: path.clone(), info, frames }
+                (Clip { path: path.clone(), info, frames }, source)
             })
             .map_err(|error| words(&error));
         mail.send(Event::Opened { path, result });
