@@ -123,9 +123,9 @@ fn recipe() -> Result<()> {
                     votes.finish().into_iter().for_each(each);
                     Ok(())
                 }
-                None => {
-                    run(&settings, &frames, |masks| harden(masks, &settings).into_iter().for_each(&mut each))
-                }
+                None => run(&settings, &frames, |masks| {
+                    harden(masks, &settings, None).into_iter().for_each(&mut each)
+                }),
             }
         };
         let ours = best_secs(|| smooth(&mut |mask| drop(black_box(mask))))?;
@@ -168,7 +168,7 @@ fn resmooth() -> Result<()> {
         for &timing in Timing::ALL {
             let secs = |motion: Switch| {
                 let settings = Settings { method, timing, motion, ..Settings::default() };
-                best_secs(|| run(&settings, &frames, |masks| drop(black_box(harden(masks, &settings)))))
+                best_secs(|| run(&settings, &frames, |masks| drop(black_box(harden(masks, &settings, None)))))
             };
             println!(
                 "{:16}{:10}{:10.3}{:10.3}",

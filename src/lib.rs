@@ -11,6 +11,8 @@ pub mod mask;
 pub mod metrics;
 pub mod pipeline;
 pub mod process;
+pub mod project;
+pub mod region;
 pub mod segment;
 mod simd;
 pub mod smooth;

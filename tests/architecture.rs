@@ -68,7 +68,7 @@ fn smoothing_and_metrics_do_no_io() {
 
 /// `a ← b`: b may use a. A layer may use itself and those before it.
 const LAYERS: [&[&str]; 6] = [
-    &["frame", "mask", "process", "simd"],
+    &["frame", "mask", "region", "process", "simd"],
     &["video", "segment", "flow", "smooth", "metrics"],
     &["store", "export", "project"],
     &["pipeline"],

@@ -242,7 +242,7 @@ proptest! {
         let settings = Settings { hysteresis: Some(threshold(low)), fill_holes_px: 6, min_area_px: 2, ..settings };
         let classes = clip.iter().zip(&other).map(|((a, flow), (b, _))| (vec![a.clone(), b.clone()].into(), flow.clone()));
         for masks in smooth_classes(settings, classes.collect()) {
-            let hard = harden(&masks, &settings);
+            let hard = harden(&masks, &settings, None);
             prop_assert_eq!(hard[0].intersection_count(&hard[1]), 0);
         }
     }

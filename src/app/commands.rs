@@ -8,7 +8,7 @@ use super::{
     text::{Language, Text, t},
     theme::ThemeChoice,
     view::{Mode, View},
-    work::{self, Recipe, StableMasks, StartSession},
+    work::{self, StableMasks, StartSession},
 };
 use crate::pipeline::{CancelToken, Export, Progress, RunProgress};
 
@@ -229,14 +229,12 @@ impl App {
     pub(super) fn measure(&mut self) {
         self.stop_measuring();
         self.state.changed = None;
-        let groups = self.state.groups();
-        let Some(session) = self.state.session().cloned().filter(|_| !groups.is_empty()) else { return };
+        let Some(recipe) = self.state.recipe() else { return };
         let pass = self.state.id();
         let (progress, cancel) = (Progress::default(), CancelToken::new());
-        let names: Vec<String> = groups.iter().map(|group| group.name().to_owned()).collect();
+        let names: Vec<String> = recipe.groups.iter().map(|group| group.name().to_owned()).collect();
         self.state.results.begin(&names);
-        let settings = self.state.choice.settings;
-        let stable = Arc::new(StableMasks::new(Recipe { session, groups, settings }));
+        let stable = Arc::new(StableMasks::new(recipe));
         work::measure(self.mail.clone(), stable.clone(), pass, progress.clone(), cancel.clone());
         self.state.measuring = Some(Measuring { pass, cancel, progress, running: true, stable });
     }
@@ -307,6 +305,7 @@ impl App {
             classes: state.groups(),
             range: session.range,
             settings: state.choice.settings,
+            leave_out: state.choice.leave_out.clone(),
             exports: state.plan.kinds.clone(),
             out: PathBuf::from(state.plan.folder.trim()),
             force: state.plan.force,

@@ -11,11 +11,12 @@ use super::{
     theme::ThemeChoice,
     toasts::Toasts,
     view::View,
-    work::{ModelInfo, Pass, Session, StableMasks},
+    work::{ModelInfo, Pass, Recipe, Session, StableMasks},
 };
 use crate::{
     export::ExportKind,
     pipeline::{CancelToken, FrameRange, Progress, RunProgress},
+    region::Region,
     segment::ClassGroup,
     smooth::Settings,
     video::VideoInfo,
@@ -38,10 +39,18 @@ impl Clip {
 
 /// Everything that undo takes back.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Choice {
     pub model: Option<String>,
     pub classes: Vec<String>,
     pub settings: Settings,
+    /// The settings that `settings` can be exchanged for, A for B or B for A.
+    pub other: Option<Settings>,
+    /// Whether `settings` is B.
+    pub is_b: bool,
+    /// Of this clip, and so not kept for the next.
+    #[serde(skip)]
+    pub leave_out: Region,
 }
 
 /// Kept from one start to the next.
@@ -217,6 +226,13 @@ impl State {
     pub fn session(&self) -> Option<&Arc<Session>> {
         let job = self.job.as_ref()?;
         job.session.as_ref().filter(|_| Some(&job.model) == self.choice.model.as_ref())
+    }
+
+    /// How masks come about now; `None` where there are none to be had.
+    pub fn recipe(&self) -> Option<Recipe> {
+        let (session, groups) = (self.session()?.clone(), self.groups());
+        let Choice { settings, leave_out, .. } = self.choice.clone();
+        (!groups.is_empty()).then_some(Recipe { session, groups, settings, other: None, leave_out })
     }
 
     pub fn is_running(&self) -> bool {

@@ -12,7 +12,7 @@ use super::{
     text::{Text, fill, t},
     view::Mode,
     viewer::Shown,
-    work::{Event, Look, Recipe, Wanted},
+    work::{Event, Look, Wanted},
 };
 
 /// A slider that is moved on within this time is not measured yet.
@@ -222,12 +222,7 @@ impl App {
     /// Asks for what shall be on the screen; asking twice costs nothing.
     pub(super) fn want(&mut self) {
         let Some(clip) = &self.state.clip else { return };
-        let groups = self.state.groups();
-        let recipe = self.state.session().filter(|_| !groups.is_empty()).map(|session| Recipe {
-            session: session.clone(),
-            groups,
-            settings: self.state.choice.settings,
-        });
+        let recipe = self.state.recipe();
         let incomplete = self.shown.as_ref().is_some_and(|shown| !shown.complete);
         let measuring = self.state.measuring.as_ref();
         let more_comes = self.state.is_running() || measuring.is_some_and(|measuring| measuring.running);

@@ -7,15 +7,20 @@ use clap::{Args, ValueEnum};
 use super::exit::WrongUse;
 use crate::{
     pipeline::FrameRange,
+    project::Presets,
     smooth::{Alpha, Input, Method, Settings, Switch, Threshold, Timing, Window},
 };
 
 /// How steady the masks shall be.
 #[derive(Args, Clone, Debug)]
 pub struct SmoothingArgs {
-    /// Start from this named setting; the options below change it
-    #[arg(long, value_enum, default_value_t = Recipe::Default)]
-    pub preset: Recipe,
+    /// Start from these named settings, which «steadymask presets» lists; the options below
+    /// change them
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
+    /// What a project says in place of a preset.
+    #[arg(skip)]
+    pub base: Option<Settings>,
     /// How to smooth: moving-average, median, exponential; not given, --window means
     /// moving-average and --alpha exponential
     #[arg(long)]
@@ -53,19 +58,12 @@ pub struct SmoothingArgs {
     pub overlap: Option<Switch>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Recipe {
-    /// What the quality table shows best
-    Default,
-    /// Causal, hard masks, no motion: the classic recipe
-    Seed,
-}
-
 impl SmoothingArgs {
     pub fn settings(&self) -> Result<Settings, WrongUse> {
-        let base = match self.preset {
-            Recipe::Default => Settings::default(),
-            Recipe::Seed => Settings::seed_recipe(Method::MovingAverage),
+        let base = match &self.preset {
+            Some(name) => Presets::find(&Presets::default_path(), name)
+                .map_err(|error| WrongUse(format!("--preset: {error}")))?,
+            None => self.base.unwrap_or_default(),
         };
         let settings = Settings {
             method: self.method.unwrap_or(match (self.window, self.alpha) {
@@ -93,8 +91,8 @@ impl SmoothingArgs {
 #[derive(Args, Clone, Debug)]
 pub struct RangeArgs {
     /// First frame, counted from 0
-    #[arg(long, value_name = "FRAME", default_value_t = 0)]
-    pub from: usize,
+    #[arg(long, value_name = "FRAME")]
+    pub from: Option<usize>,
     /// Last frame, itself in the range
     #[arg(long, value_name = "FRAME")]
     pub to: Option<usize>,
@@ -102,7 +100,7 @@ pub struct RangeArgs {
 
 impl RangeArgs {
     pub fn range(&self) -> Result<FrameRange, WrongUse> {
-        let range = FrameRange { first: self.from, last: self.to.unwrap_or(usize::MAX) };
+        let range = FrameRange { first: self.from.unwrap_or(0), last: self.to.unwrap_or(usize::MAX) };
         if range.first > range.last {
             return Err(WrongUse(format!(
                 "--from {} is after --to {}; exchange them",

@@ -3,6 +3,7 @@
 use crate::{
     export::ExportError,
     pipeline::PipelineError,
+    project::{PresetError, ProjectError},
     segment::{SegmentError, install::InstallError},
     store::StoreError,
     video::VideoError,
@@ -66,6 +67,19 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<ExitCode> 
             InstallError::Unknown(_) | InstallError::Already { .. } => ExitCode::WrongUse,
             InstallError::Write { .. } => ExitCode::Output,
             _ => ExitCode::Model,
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<ProjectError>() {
+        return Some(match error {
+            ProjectError::Write(error) => of_export(error),
+            _ => ExitCode::Input,
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<PresetError>() {
+        return Some(match error {
+            PresetError::Database { .. } | PresetError::Folder { .. } => ExitCode::Output,
+            PresetError::Import(_) => ExitCode::Input,
+            _ => ExitCode::WrongUse,
         });
     }
     if cause.is::<StoreError>() {

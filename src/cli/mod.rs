@@ -21,6 +21,8 @@ pub mod info;
 mod interrupt;
 mod models;
 mod network;
+mod presets;
+mod project;
 mod run;
 
 use std::{io::Write, path::Path};
@@ -38,7 +40,7 @@ use crate::{export::ExportError, process};
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
-    /// A video to open in the window
+    /// A video or a project to open in the window
     video: Option<std::path::PathBuf>,
     /// Write to this file how long the window took for its work
     #[arg(long, value_name = "FILE", hide = true)]
@@ -58,6 +60,8 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Print what a video really holds
     Info(info::InfoArgs),
+    /// List named settings, or keep your own
+    Presets(presets::PresetsArgs),
     /// List the networks, or install them
     Models(models::ModelsArgs),
     /// Print versions, devices, models, and what is missing
@@ -78,6 +82,7 @@ pub fn main() -> ExitCode {
         Some(Command::Run(args)) => run::run(args),
         Some(Command::Evaluate(args)) => evaluate::run(args),
         Some(Command::Info(args)) => info::run(args),
+        Some(Command::Presets(args)) => presets::run(args),
         Some(Command::Models(args)) => models::run(args),
         Some(Command::Doctor(args)) => doctor::run(args),
         None => open_window(cli.video, cli.frame_stats),

@@ -27,7 +27,7 @@ pub struct NetworkArgs {
     #[arg(long, value_name = "PATH")]
     pub masks: Option<PathBuf>,
     /// Class to make a mask of; several with commas; classes joined by + are one mask
-    #[arg(long = "class", value_name = "NAME", value_delimiter = ',', required = true)]
+    #[arg(long = "class", value_name = "NAME", value_delimiter = ',')]
     pub class: Vec<String>,
     /// Size of the network's input along the longer side, in pixels; its manifest's if not given
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(32..=8192))]
@@ -77,6 +77,11 @@ impl NetworkArgs {
 
     /// The masks to make.
     pub fn classes(&self, manifest: &Manifest) -> anyhow::Result<Vec<ClassGroup>> {
+        if self.class.is_empty() {
+            let known: Vec<&str> =
+                manifest.classes.iter().map(String::as_str).filter(|name| *name != "background").collect();
+            return Err(WrongUse(format!("no class is named; give --class, of {}", known.join(", "))).into());
+        }
         let mut groups: Vec<ClassGroup> = Vec::new();
         for name in &self.class {
             let group = ClassGroup::parse(name, manifest)?;

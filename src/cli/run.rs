@@ -14,18 +14,24 @@ use crate::{
     export::ExportKind,
     metrics::{ClassSummary, Distribution, Metric},
     pipeline::{CancelToken, Finished, Progress, Run, RunProgress},
+    project::is_project,
+    region::Polygon,
 };
 
 #[derive(Args)]
 pub struct RunArgs {
-    /// Video file, folder of images, or glob of images
-    video: PathBuf,
+    /// Video file, folder of images, glob of images, or a project saved by the window
+    pub video: PathBuf,
     #[command(flatten)]
-    network: NetworkArgs,
+    pub network: NetworkArgs,
     #[command(flatten)]
-    smoothing: SmoothingArgs,
+    pub smoothing: SmoothingArgs,
     #[command(flatten)]
-    range: RangeArgs,
+    pub range: RangeArgs,
+    /// Leave out what lies inside this polygon, given by its corners in pixels of the picture;
+    /// can be given several times
+    #[arg(long, value_name = "X1,Y1,X2,Y2,…", allow_hyphen_values = true)]
+    pub leave_out: Vec<Polygon>,
     /// Folder for the results
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
@@ -45,13 +51,17 @@ pub struct RunArgs {
     json: bool,
 }
 
-pub fn run(args: RunArgs) -> anyhow::Result<()> {
+pub fn run(mut args: RunArgs) -> anyhow::Result<()> {
+    if is_project(&args.video) {
+        super::project::fill_in(&mut args)?;
+    }
     let model = args.network.open(&args.machine)?;
     let job = Run {
         video: args.video,
         classes: args.network.classes(&model.manifest)?,
         range: args.range.range()?,
         settings: args.smoothing.settings()?,
+        leave_out: args.leave_out.into_iter().collect(),
         exports: args.export,
         out: args.out,
         force: args.force,

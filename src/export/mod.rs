@@ -24,6 +24,7 @@ use crate::{
     frame::{Frame, FrameIndex, FrameSize, Timestamp},
     mask::Mask,
     metrics::{ClassSummary, FrameMetrics},
+    region::Region,
     smooth::Settings,
     video::VideoError,
 };
@@ -89,6 +90,9 @@ pub struct Report {
     pub model: String,
     /// The smoothing, by the names of the options.
     pub settings: Settings,
+    /// Where no mask has a pixel.
+    #[serde(skip_serializing_if = "Region::is_empty")]
+    pub leave_out: Region,
     pub summaries: Vec<ClassSummary>,
     /// In plain words, what of the file could not be decoded.
     #[serde(skip_serializing_if = "Option::is_none")]

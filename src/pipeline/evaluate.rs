@@ -11,6 +11,7 @@ use crate::{
     export::MaskPair,
     frame::{FrameIndex, FrameSize},
     metrics::{ClassSummary, FrameMetrics, MeterSettings, Protocol},
+    region::Region,
     segment::{ClassGroup, Manifest},
     smooth::Settings,
 };
@@ -64,6 +65,7 @@ impl Evaluation {
             memory_bytes: self.memory_bytes,
             meter: self.meter(&settings),
             truth: Some(self.truth.clone()),
+            leave_out: Region::default(),
             cancel: cancel.clone(),
         }
     }
@@ -71,7 +73,8 @@ impl Evaluation {
     /// The ground truth measured as if it were the masks: what its own motion costs.
     pub fn score_truth(&self, cancel: &CancelToken) -> Result<Scored, PipelineError> {
         let mut truth = Truth::open(&self.truth, self.size)?;
-        let mut meters = Meters::new(std::slice::from_ref(&self.group), self.meter(&Settings::default()));
+        let mut meters =
+            Meters::new(std::slice::from_ref(&self.group), self.meter(&Settings::default()), None);
         let mut rows = Vec::new();
         let frames = self.tracks.segmented.length()?.unwrap_or(usize::MAX);
         for index in (self.range.first..frames).take_while(|&index| self.range.contains(index)) {

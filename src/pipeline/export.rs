@@ -11,6 +11,7 @@ use crate::{
     export::{ExportClass, ExportFrame, ExportKind, ExportTarget, Exports, Report, palette},
     frame::{Frame, FrameIndex, FrameSize},
     metrics::{ClassSummary, FrameMetrics, MeterSettings},
+    region::Region,
     segment::{ClassGroup, Manifest},
     smooth::Settings,
     video::{self, VideoError, VideoSource},
@@ -23,6 +24,7 @@ pub struct Export {
     pub classes: Vec<ClassGroup>,
     pub range: FrameRange,
     pub settings: Settings,
+    pub leave_out: Region,
     pub exports: Vec<ExportKind>,
     pub out: PathBuf,
     pub force: bool,
@@ -88,6 +90,7 @@ impl Begun {
                 ..MeterSettings::default()
             },
             truth: None,
+            leave_out: job.leave_out.clone(),
             cancel: cancel.clone(),
         };
         let pictures = job.exports.iter().any(|kind| kind.needs_picture()).then_some(job.video.as_path());
@@ -108,6 +111,7 @@ impl Begun {
             frames: written.frames,
             model: job.manifest.name,
             settings: job.settings,
+            leave_out: job.leave_out,
             summaries: written.summaries,
             loss,
         };

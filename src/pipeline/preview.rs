@@ -15,8 +15,9 @@ use crate::{
     flow::FlowPair,
     frame::FrameSize,
     mask::Mask,
+    region::Region,
     segment::{ClassGroup, Manifest, probabilities},
-    smooth::{Frames, Masks, Settings, Step, decide, harden},
+    smooth::{Frames, Masks, Settings, Step, decide, harden, outside},
     video::Proxy,
 };
 
@@ -65,6 +66,19 @@ pub struct Previewed {
     pub complete: bool,
 }
 
+impl Previewed {
+    /// Two settings side by side: the smoothed masks of `other` in the place of the raw ones.
+    pub fn beside(self, other: Self) -> Self {
+        let masks = self.masks.into_iter().zip(other.masks);
+        Self {
+            masks: masks.map(|(own, other)| MaskPair { raw: other.smoothed, ..own }).collect(),
+            raw: other.smoothed,
+            smoothed: self.smoothed,
+            complete: self.complete && other.complete,
+        }
+    }
+}
+
 impl Preview {
     /// `range` is that of the pass that the preview stands for: its smoother sees no frame
     /// outside it. `memory_bytes` are for the draft and for the full detail.
@@ -90,6 +104,7 @@ impl Preview {
         &mut self,
         index: usize,
         settings: &Settings,
+        leave_out: &Region,
         detail: Detail,
         go_on: &dyn Fn() -> bool,
     ) -> Result<Option<Previewed>, PipelineError> {
@@ -102,14 +117,15 @@ impl Preview {
         }
         let mut reading = Reading { preview: self, detail, go_on };
         let smoothed = settings.smooth_one(&mut reading, range.clone(), index)?;
-        let masks = decide(&raw, settings.threshold, settings.overlap)
+        let leave_out = self.left_out(leave_out, detail);
+        let masks = outside(decide(&raw, settings.threshold, settings.overlap), leave_out.as_ref())
             .into_iter()
-            .zip(harden(&smoothed, settings))
+            .zip(harden(&smoothed, settings, leave_out.as_ref()))
             .map(|(raw, smoothed)| MaskPair { raw, smoothed })
             .collect();
         let wanted = self.wanted(index, settings);
         let (before, after) = settings.reach();
-        let is_cut_short = index - wanted.start() == before || wanted.end() - index == after;
+        let is_cut_short = index - wanted.start() == before || (after > 0 && wanted.end() - index == after);
         let complete = range == wanted && !(is_cut_short && settings.remembers_farther());
         Ok(Some(Previewed { masks, raw, smoothed, complete }))
     }
@@ -120,11 +136,22 @@ impl Preview {
         &mut self,
         index: usize,
         settings: &Settings,
+        leave_out: &Region,
         detail: Detail,
     ) -> Result<Option<Vec<Mask>>, PipelineError> {
         self.level(detail).centre = index;
-        let masks = self.masks(index, detail)?;
-        Ok(masks.map(|masks| decide(&masks, settings.threshold, settings.overlap)))
+        let Some(masks) = self.masks(index, detail)? else { return Ok(None) };
+        let leave_out = self.left_out(leave_out, detail);
+        Ok(Some(outside(decide(&masks, settings.threshold, settings.overlap), leave_out.as_ref())))
+    }
+
+    fn left_out(&mut self, leave_out: &Region, detail: Detail) -> Option<Mask> {
+        let (whole, size) = (self.full.size, self.level(detail).size);
+        let mask = leave_out.mask(whole)?;
+        let along = |at: usize, side: usize, whole: usize| (2 * at + 1) * whole / (2 * side);
+        Some(Mask::from_fn(size, |x, y| {
+            mask.get(along(x, size.width(), whole.width()), along(y, size.height(), whole.height()))
+        }))
     }
 
     /// The frames that have a say in frame `index` and are there without a gap.

@@ -86,6 +86,7 @@ fn pass_2(tracks: &Tracks, settings: &Settings) -> Vec<Vec<MaskPair>> {
         memory_bytes: 256 << 20,
         meter: MeterSettings::default(),
         truth: None,
+        leave_out: Region::default(),
         cancel: CancelToken::new(),
     }
     .run(|stable| {
@@ -121,7 +122,8 @@ fn a_preview_is_what_pass_2_gives() {
         let expected = pass_2(&tracks, &settings);
         let mut preview = preview(&tracks, &groups());
         for index in [2, 3, 12, CUT - 1, CUT, CUT + 6, FRAMES - 2] {
-            let found = preview.frame(index, &settings, Detail::Full, &|| true).unwrap().unwrap();
+            let found =
+                preview.frame(index, &settings, &Region::default(), Detail::Full, &|| true).unwrap().unwrap();
             let expected = &expected[index - 2];
             for (found, expected) in found.masks.iter().zip(expected) {
                 assert_eq!(found.raw, expected.raw);
@@ -141,8 +143,8 @@ fn a_draft_is_close_and_reads_nothing_twice() {
     let (_store, tracks) = clip(&folder);
     let settings = Settings::default();
     let mut preview = preview(&tracks, &groups());
-    let full = preview.frame(12, &settings, Detail::Full, &|| true).unwrap().unwrap();
-    let draft = preview.frame(12, &settings, Detail::Draft, &|| true).unwrap().unwrap();
+    let full = preview.frame(12, &settings, &Region::default(), Detail::Full, &|| true).unwrap().unwrap();
+    let draft = preview.frame(12, &settings, &Region::default(), Detail::Draft, &|| true).unwrap().unwrap();
     let small = draft.masks[0].smoothed.size();
     assert_eq!(small, Proxy::size_for(size()));
     for (full, draft) in full.masks.iter().zip(&draft.masks) {
@@ -155,7 +157,7 @@ fn a_draft_is_close_and_reads_nothing_twice() {
     }
     let other = Settings { method: Method::Median, window: Window::new(31).unwrap(), ..settings };
     assert_eq!(preview.cold(12, &other), 0);
-    assert!(preview.frame(12, &other, Detail::Draft, &|| true).unwrap().is_some());
+    assert!(preview.frame(12, &other, &Region::default(), Detail::Draft, &|| true).unwrap().is_some());
 }
 
 #[test]
@@ -167,7 +169,8 @@ fn what_is_not_there_yet_is_left_out_and_said() {
         Tracks::open(&store, &manifest(), size(), Some(Estimator::Dis(Quality::Fine)), None).unwrap();
     let mut preview = preview(&tracks, &groups());
     let settings = Settings::default();
-    let mut frame = |index| preview.frame(index, &settings, Detail::Full, &|| true).unwrap();
+    let mut frame =
+        |index| preview.frame(index, &settings, &Region::default(), Detail::Full, &|| true).unwrap();
     assert!(frame(9).is_none());
     // The network was hurried to frame 9; its neighbours come later.
     for index in [5, 9] {
@@ -176,6 +179,6 @@ fn what_is_not_there_yet_is_left_out_and_said() {
     let alone = frame(9).unwrap();
     assert!(!alone.complete);
     assert_eq!(alone.raw, alone.smoothed);
-    let abandoned = preview.frame(9, &settings, Detail::Full, &|| false);
+    let abandoned = preview.frame(9, &settings, &Region::default(), Detail::Full, &|| false);
     assert!(matches!(abandoned, Err(PipelineError::Cancelled)));
 }

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     export::ExportKind,
     flow::{Estimator, Quality},
+    region::Region,
     segment::{ClassGroup, Manifest, SegmentError, Segmenter},
     smooth::Settings,
     store::Store,
@@ -32,6 +33,7 @@ pub struct Run {
     pub classes: Vec<ClassGroup>,
     pub range: FrameRange,
     pub settings: Settings,
+    pub leave_out: Region,
     pub exports: Vec<ExportKind>,
     pub out: PathBuf,
     pub force: bool,
@@ -60,6 +62,7 @@ impl Run {
             classes: self.classes,
             range: self.range,
             settings: self.settings,
+            leave_out: self.leave_out,
             exports: self.exports,
             out: self.out,
             force: self.force,

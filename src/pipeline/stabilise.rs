@@ -17,8 +17,9 @@ use crate::{
         ClassMeter, ClassSummary, FrameMetrics, MeterFrame, MeterSettings, Warped, WarpedNeighbours,
         WarpedPair,
     },
+    region::Region,
     segment::{ClassGroup, Manifest, probabilities},
-    smooth::{Input, Settings, SmoothFrame, Smoother, VoteSmoother, decide, harden},
+    smooth::{Input, Masks, Settings, SmoothFrame, Smoother, VoteSmoother, decide, harden, outside},
 };
 
 pub struct Stabilisation {
@@ -33,6 +34,8 @@ pub struct Stabilisation {
     pub meter: MeterSettings,
     /// Ground truth of the only group.
     pub truth: Option<PathBuf>,
+    /// Where no mask has a pixel, and no metric looks.
+    pub leave_out: Region,
     pub cancel: CancelToken,
 }
 
@@ -131,21 +134,24 @@ impl Stabilisation {
         mut truth: Option<Truth>,
         take: &mut impl FnMut(Stable) -> Result<(), PipelineError>,
     ) -> Result<Vec<ClassSummary>, PipelineError> {
-        let mut filter = Filter::new(&self.settings, self.groups.len(), self.memory_bytes)?;
+        let leave_out = self.leave_out.mask(self.size);
+        let mut filter =
+            Filter::new(&self.settings, self.groups.len(), self.memory_bytes, leave_out.clone())?;
         let mut waiting: VecDeque<Waiting> = VecDeque::new();
-        let mut meters = Meters::new(&self.groups, self.meter);
+        let mut meters = Meters::new(&self.groups, self.meter, leave_out.clone());
         for Known { index, timestamp, probabilities, flow } in stream {
             if self.cancel.is_cancelled() {
                 return Err(PipelineError::Cancelled);
             }
             let raw = decide(&probabilities, self.settings.threshold, self.settings.overlap);
-            let smoothed = filter.push(&raw, probabilities, flow.smoothing, &self.settings)?;
+            let raw = outside(raw, leave_out.as_ref());
+            let smoothed = filter.push(&raw, probabilities, flow.smoothing)?;
             waiting.push_back(Waiting { index, timestamp, raw, scoring: flow.scoring });
             for smoothed in smoothed {
                 self.emit(waiting.pop_front(), smoothed, &mut truth, &mut meters, take)?;
             }
         }
-        for smoothed in filter.finish(&self.settings) {
+        for smoothed in filter.finish() {
             self.emit(waiting.pop_front(), smoothed, &mut truth, &mut meters, take)?;
         }
         meters.finish(take)
@@ -173,19 +179,31 @@ impl Stabilisation {
 }
 
 /// The smoother that the settings ask for, from frames to hard masks.
-enum Filter {
+struct Filter {
+    kind: FilterKind,
+    settings: Settings,
+    leave_out: Option<Mask>,
+}
+
+enum FilterKind {
     Soft(Box<dyn Smoother>),
     /// One class of hard masks without motion is a count of votes, which is far quicker.
     Votes(VoteSmoother),
 }
 
 impl Filter {
-    fn new(settings: &Settings, classes: usize, memory_bytes: usize) -> Result<Self, PipelineError> {
+    fn new(
+        settings: &Settings,
+        classes: usize,
+        memory_bytes: usize,
+        leave_out: Option<Mask>,
+    ) -> Result<Self, PipelineError> {
         let is_hard = settings.input == Input::Masks && classes == 1;
-        Ok(match VoteSmoother::new(settings).filter(|_| is_hard) {
-            Some(votes) => Self::Votes(votes),
-            None => Self::Soft(settings.smoother(memory_bytes)?),
-        })
+        let kind = match VoteSmoother::new(settings).filter(|_| is_hard) {
+            Some(votes) => FilterKind::Votes(votes),
+            None => FilterKind::Soft(settings.smoother(memory_bytes)?),
+        };
+        Ok(Self { kind, settings: *settings, leave_out })
     }
 
     /// Takes a frame and gives the masks, class by class, of those that are ready.
@@ -194,14 +212,13 @@ impl Filter {
         raw: &[Mask],
         probabilities: Vec<SoftMask>,
         flow: Option<Arc<FlowPair>>,
-        settings: &Settings,
     ) -> Result<Vec<Vec<Mask>>, PipelineError> {
-        match self {
-            Self::Soft(smoother) => {
+        match &mut self.kind {
+            FilterKind::Soft(smoother) => {
                 let ready = smoother.push(SmoothFrame { masks: probabilities.into(), flow })?;
-                Ok(ready.iter().map(|masks| harden(masks, settings)).collect())
+                Ok(self.harden(ready))
             }
-            Self::Votes(votes) => {
+            FilterKind::Votes(votes) => {
                 let cut = flow.is_some_and(|flow| flow.is_cut());
                 let mut ready = if cut { votes.finish() } else { Vec::new() };
                 ready.extend(raw.first().and_then(|mask| votes.push(Arc::new(mask.clone()))));
@@ -210,11 +227,18 @@ impl Filter {
         }
     }
 
-    fn finish(&mut self, settings: &Settings) -> Vec<Vec<Mask>> {
-        match self {
-            Self::Soft(smoother) => smoother.finish().iter().map(|masks| harden(masks, settings)).collect(),
-            Self::Votes(votes) => votes.finish().into_iter().map(|mask| vec![mask]).collect(),
+    fn finish(&mut self) -> Vec<Vec<Mask>> {
+        match &mut self.kind {
+            FilterKind::Soft(smoother) => {
+                let rest = smoother.finish();
+                self.harden(rest)
+            }
+            FilterKind::Votes(votes) => votes.finish().into_iter().map(|mask| vec![mask]).collect(),
         }
+    }
+
+    fn harden(&self, ready: Vec<Masks>) -> Vec<Vec<Mask>> {
+        ready.iter().map(|masks| harden(masks, &self.settings, self.leave_out.as_ref())).collect()
     }
 }
 
@@ -222,12 +246,13 @@ impl Filter {
 pub(super) struct Meters {
     classes: Vec<ClassMeter>,
     before: Vec<MaskPair>,
+    leave_out: Option<Mask>,
 }
 
 impl Meters {
-    pub fn new(groups: &[ClassGroup], settings: MeterSettings) -> Self {
+    pub fn new(groups: &[ClassGroup], settings: MeterSettings, leave_out: Option<Mask>) -> Self {
         let classes = groups.iter().map(|group| ClassMeter::new(group.name(), settings)).collect();
-        Self { classes, before: Vec::new() }
+        Self { classes, before: Vec::new(), leave_out }
     }
 
     /// The rows that are ready, a frame late.
@@ -238,12 +263,13 @@ impl Meters {
         truth: Option<&Mask>,
     ) -> Vec<FrameMetrics> {
         let cut = flow.is_some_and(FlowPair::is_cut);
+        let unseen = self.leave_out.as_ref().zip(flow).map(|(leave_out, flow)| Unseen::new(leave_out, flow));
         let mut rows = Vec::new();
         for (class, (meter, now)) in self.classes.iter_mut().zip(&frame.masks).enumerate() {
             let before = self.before.get(class).zip(flow.filter(|_| !cut));
             let warped = before.map(|(before, flow)| WarpedNeighbours {
-                raw: warped_pair(&before.raw, &now.raw, flow),
-                smoothed: warped_pair(&before.smoothed, &now.smoothed, flow),
+                raw: warped_pair(&before.raw, &now.raw, flow, unseen.as_ref()),
+                smoothed: warped_pair(&before.smoothed, &now.smoothed, flow, unseen.as_ref()),
             });
             rows.extend(meter.push(MeterFrame {
                 frame: frame.index,
@@ -273,10 +299,30 @@ impl Meters {
     }
 }
 
+/// Where a neighbour says nothing: in what is left out, and in what came out of it. Else
+/// what moves across its border would count as flicker.
+struct Unseen {
+    previous: Mask,
+    onto_previous: Mask,
+}
+
+impl Unseen {
+    fn new(leave_out: &Mask, flow: &FlowPair) -> Self {
+        Self {
+            previous: warp_mask(leave_out, flow.backward()).0.or(leave_out),
+            onto_previous: warp_mask(leave_out, flow.forward()).0.or(leave_out),
+        }
+    }
+}
+
 /// Both neighbours, each as seen from the other.
-fn warped_pair(before: &Mask, now: &Mask, flow: &FlowPair) -> WarpedPair {
-    let warped = |(mask, valid)| Warped { mask, valid };
-    let (previous, onto_previous) =
+fn warped_pair(before: &Mask, now: &Mask, flow: &FlowPair, unseen: Option<&Unseen>) -> WarpedPair {
+    let (mut previous, mut onto_previous) =
         rayon::join(|| warp_mask(before, flow.backward()), || warp_mask(now, flow.forward()));
+    if let Some(unseen) = unseen {
+        previous.1 = previous.1.and_not(&unseen.previous);
+        onto_previous.1 = onto_previous.1.and_not(&unseen.onto_previous);
+    }
+    let warped = |(mask, valid)| Warped { mask, valid };
     WarpedPair { previous: warped(previous), onto_previous: warped(onto_previous) }
 }

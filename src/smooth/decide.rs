@@ -49,10 +49,11 @@ pub fn decide(masks: &[SoftMask], threshold: Threshold, overlap: Switch) -> Vec<
 }
 
 /// The hard masks that come of smoothed probabilities: decided, then hysteresis, minimum
-/// area and hole filling as the settings say.
-pub fn harden(masks: &[SoftMask], settings: &Settings) -> Vec<Mask> {
-    let decided = decide(masks, settings.threshold, settings.overlap);
-    let low = settings.hysteresis.map(|low| decide(masks, low, settings.overlap));
+/// area and hole filling as the settings say. Nothing is set in `leave_out`, nor grows from it.
+pub fn harden(masks: &[SoftMask], settings: &Settings, leave_out: Option<&Mask>) -> Vec<Mask> {
+    let outside = |decided| outside(decided, leave_out);
+    let decided = outside(decide(masks, settings.threshold, settings.overlap));
+    let low = settings.hysteresis.map(|low| outside(decide(masks, low, settings.overlap)));
     let mut hard: Vec<Mask> = decided
         .into_iter()
         .enumerate()
@@ -76,7 +77,16 @@ pub fn harden(masks: &[SoftMask], settings: &Settings) -> Vec<Mask> {
         }
         hard[class] = filled;
     }
-    hard
+    // A part that is left out can look like a hole.
+    outside(hard)
+}
+
+/// The masks without the pixels of `leave_out`.
+pub fn outside(masks: Vec<Mask>, leave_out: Option<&Mask>) -> Vec<Mask> {
+    match leave_out {
+        None => masks,
+        Some(leave_out) => masks.into_iter().map(|mask| mask.and_not(leave_out)).collect(),
+    }
 }
 
 #[cfg(test)]
@@ -108,9 +118,22 @@ mod tests {
         let ring = SoftMask::new(size, (0..25).map(|i| if i == 12 { 0 } else { 200 }).collect());
         let middle = SoftMask::new(size, (0..25).map(|i| if i == 12 { 200 } else { 0 }).collect());
         let settings = Settings { fill_holes_px: 9, ..Settings::default() };
-        assert_eq!(harden(std::slice::from_ref(&ring), &settings)[0].count(), 25);
-        let hard = harden(&[ring, middle], &settings);
+        assert_eq!(harden(std::slice::from_ref(&ring), &settings, None)[0].count(), 25);
+        let hard = harden(&[ring, middle], &settings, None);
         assert_eq!((hard[0].count(), hard[1].count()), (24, 1));
+    }
+
+    #[test]
+    fn nothing_is_set_where_it_is_left_out_nor_grows_from_there() {
+        let size = FrameSize::new(5, 5).unwrap();
+        // Certain in the middle column, likely in the columns beside it.
+        let soft = SoftMask::new(size, (0..25).map(|i| [0, 100, 250, 100, 0][i % 5]).collect());
+        let settings = Settings { hysteresis: Some(theta(0.3)), fill_holes_px: 25, ..Settings::default() };
+        assert_eq!(harden(std::slice::from_ref(&soft), &settings, None)[0].count(), 15);
+        let column = Mask::from_fn(size, |x, _| x == 2);
+        assert!(harden(std::slice::from_ref(&soft), &settings, Some(&column))[0].is_empty());
+        let hole = Mask::from_fn(size, |x, y| x == 2 && y == 2);
+        assert_eq!(harden(&[soft], &settings, Some(&hole))[0].count(), 14);
     }
 
     proptest! {

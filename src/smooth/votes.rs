@@ -173,7 +173,7 @@ mod tests {
                 expected.extend(general.push(SmoothFrame { masks, flow: None }).unwrap());
             }
             expected.extend(general.finish());
-            let expected: Vec<Mask> = expected.iter().map(|masks| harden(masks, &settings).remove(0)).collect();
+            let expected: Vec<Mask> = expected.iter().map(|masks| harden(masks, &settings, None).remove(0)).collect();
             prop_assert_eq!(found, expected);
         }
     }

@@ -2,6 +2,7 @@
 
 mod endings;
 mod inputs;
+mod lasting;
 mod outputs;
 mod refusals;
 mod talk;

@@ -20,7 +20,7 @@ const BATCH: Duration = Duration::from_millis(100);
 pub fn measure(mail: Mail, stable: Arc<StableMasks>, pass: Pass, progress: Progress, cancel: CancelToken) {
     thread::spawn(move || {
         process::give_way();
-        let Recipe { session, groups, settings } = stable.recipe.clone();
+        let Recipe { session, groups, settings, leave_out, .. } = stable.recipe.clone();
         let stabilisation = Stabilisation {
             tracks: session.tracks.clone(),
             range: session.range,
@@ -34,6 +34,7 @@ pub fn measure(mail: Mail, stable: Arc<StableMasks>, pass: Pass, progress: Progr
                 ..MeterSettings::default()
             },
             truth: None,
+            leave_out,
             cancel,
         };
         let mut rows = Vec::new();

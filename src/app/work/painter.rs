@@ -13,6 +13,7 @@ use crate::{
     export::MaskPair,
     mask::Mask,
     pipeline::{Detail, PipelineError, Preview, Previewed},
+    smooth::Settings,
 };
 
 /// From a frame to one so near, with so few to read, a draft is there before anybody has
@@ -102,8 +103,7 @@ impl Painter {
         let go_on = || shared.is_newest();
         if complete && wanted.look != Look::Heat {
             // Pass 2 has had the last word on the masks; the rest is for reading off.
-            let previewed =
-                self.preview(recipe).frame(wanted.index, &recipe.settings, Detail::Full, &go_on)?;
+            let previewed = self.previewed(recipe, wanted.index, Detail::Full, &go_on)?;
             self.send(&wanted, None, None, previewed);
             return Ok(());
         }
@@ -131,7 +131,7 @@ impl Painter {
             return Some(None);
         }
         if let Some(frame) = state.frame(&wanted.path, wanted.index) {
-            let source = if has_come_back { Source::Decoded } else { Source::Kept };
+            let source = if state.has_come_back { Source::Decoded } else { Source::Kept };
             return Some(Some(Picture { image: layers::picture(&frame), source }));
         }
         if on_screen.is_some() {
@@ -167,21 +167,21 @@ impl Painter {
         if !recipe.session.tracks.segmented.contains(index) {
             return Ok(Layers::default());
         }
-        let shared = self.shared.clone();
         let last = self.answered.as_ref().map(|last| last.wanted.index);
         let preview = self.preview(recipe);
         let is_step = last.is_some_and(|last| last.abs_diff(index) <= FEW_FRAMES);
         if is_step && preview.cold(index, settings) <= FEW_FRAMES {
-            let go_on = || shared.is_same_frame(wanted);
-            let draft = preview.frame(index, settings, Detail::Draft, &go_on)?;
+            // Not given up for the next step: while a key is held nothing would be seen.
+            let draft = self.previewed(recipe, index, Detail::Draft, &|| true)?;
             return Ok(
                 draft.map_or_else(Layers::default, |draft| paint(wanted, recipe, &draft, Quality::Draft))
             );
         }
-        if !matches!(wanted.look, Look::Masks | Look::Matte) {
+        if !matches!(wanted.look, Look::Masks | Look::Matte) || recipe.other.is_some() {
             return Ok(Layers::default());
         }
-        let raw = preview.raw(index, settings, Detail::Draft)?.unwrap_or_default();
+        let raw =
+            self.preview(recipe).raw(index, settings, &recipe.leave_out, Detail::Draft)?.unwrap_or_default();
         let unsmoothed = |raw: Mask| MaskPair { smoothed: Mask::empty(raw.size()), raw };
         let masks: Vec<MaskPair> = raw.into_iter().map(unsmoothed).collect();
         let images = layers::layers(wanted.look, &masks, [&[], &[]], &recipe.groups);
@@ -196,14 +196,28 @@ impl Painter {
         detail: Detail,
         go_on: &dyn Fn() -> bool,
     ) -> Result<(), PipelineError> {
-        let Some(previewed) = self.preview(recipe).frame(wanted.index, &recipe.settings, detail, go_on)?
-        else {
-            return Ok(());
-        };
+        let Some(previewed) = self.previewed(recipe, wanted.index, detail, go_on)? else { return Ok(()) };
         let quality = if detail == Detail::Full { Quality::Full } else { Quality::Draft };
         let masks = paint(wanted, recipe, &previewed, quality);
         self.send(wanted, None, Some(masks), Some(previewed));
         Ok(())
+    }
+
+    fn previewed(
+        &mut self,
+        recipe: &Recipe,
+        index: usize,
+        detail: Detail,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Option<Previewed>, PipelineError> {
+        let preview = self.preview(recipe);
+        let mut frame =
+            |settings: &Settings| preview.frame(index, settings, &recipe.leave_out, detail, go_on);
+        let previewed = frame(&recipe.settings)?;
+        match (previewed, &recipe.other) {
+            (Some(previewed), Some(other)) => Ok(frame(other)?.map(|other| previewed.beside(other))),
+            (previewed, _) => Ok(previewed),
+        }
     }
 
     fn preview(&mut self, recipe: &Recipe) -> &mut Preview {

@@ -20,6 +20,7 @@ use super::{Clips, Look, Mail, PICTURE_BYTES, Session, StableMasks, painter, pic
 use crate::{
     frame::Frame,
     pipeline::{CancelToken, Watch},
+    region::Region,
     segment::ClassGroup,
     smooth::{Masks, Settings},
     store::Track,
@@ -45,11 +46,16 @@ pub struct Recipe {
     pub session: Arc<Session>,
     pub groups: Vec<ClassGroup>,
     pub settings: Settings,
+    /// Shown in the place of the raw masks.
+    pub other: Option<Settings>,
+    pub leave_out: Region,
 }
 
 impl PartialEq for Recipe {
     fn eq(&self, other: &Self) -> bool {
-        self.is_over_the_same(other) && self.settings == other.settings
+        self.is_over_the_same(other)
+            && (self.settings, self.other) == (other.settings, other.other)
+            && self.leave_out == other.leave_out
     }
 }
 
