@@ -21,6 +21,8 @@ pub enum Command {
     ListModels,
     Stabilise,
     Cancel,
+    /// Pauses pass 1, or lets it go on.
+    HoldRun,
     /// A new choice, and what of it was changed.
     Change(&'static str, Choice),
     Undo,
@@ -76,6 +78,11 @@ impl App {
                 }
             }
             Command::Cancel => self.cancel(),
+            Command::HoldRun => {
+                if let Some(job) = state.job.as_ref().filter(|job| job.running) {
+                    job.cancel.pause(!job.cancel.is_paused());
+                }
+            }
             Command::Change(what, choice) => {
                 if choice != state.choice {
                     state.history.note(what, &state.choice);

@@ -138,6 +138,9 @@ texts! {
     NeedModel: "Install and choose a network first", "Сначала установите и выберите нейросеть";
     NeedResults: "Stabilise first", "Сначала стабилизируйте";
     Cancel: "Cancel", "Отмена";
+    Paused: "Paused", "Приостановлено";
+    Resume: "Resume", "Продолжить";
+    HoldHint: "Hold the network, which stays loaded", "Придержать нейросеть, не выгружая её";
     CancelHint: "Stop; what is done is kept (Esc)", "Остановить; сделанное сохранится (Esc)";
     ViewSide: "Side by side", "Рядом";
     ViewWipe: "Wipe", "Шторка";

@@ -23,6 +23,8 @@ use crate::{
 
 /// The long side of the grid of a draft's flow.
 const DRAFT_GRID_PX: u32 = 320;
+/// A draft sees no farther: the best settings' weights have sunk to a twelfth there.
+const DRAFT_REACH: usize = 24;
 /// Frames that are read at a time for a draft; a whole flow is in memory for each.
 const READ_TOGETHER: usize = 4;
 
@@ -106,14 +108,15 @@ impl Preview {
         settings: &Settings,
         leave_out: &Region,
         detail: Detail,
-        go_on: &dyn Fn() -> bool,
+        go_on: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Previewed>, PipelineError> {
         settings.check()?;
         self.level(detail).centre = index;
         let Some(raw) = self.masks(index, detail)? else { return Ok(None) };
-        let range = self.neighbours(index, settings);
+        let mut range = self.neighbours(index, settings);
         if detail == Detail::Draft {
             self.warm(index, settings, go_on)?;
+            range = drafted(range, index);
         }
         let mut reading = Reading { preview: self, detail, go_on };
         let smoothed = settings.smooth_one(&mut reading, range.clone(), index)?;
@@ -185,7 +188,7 @@ impl Preview {
     }
 
     fn cold_frames(&self, index: usize, settings: &Settings) -> Vec<usize> {
-        let range = self.neighbours(index, settings);
+        let range = drafted(self.neighbours(index, settings), index);
         let is_cold = |&at: &usize| {
             let has_step = at == *range.start()
                 || self.tracks.flow.is_none()
@@ -207,7 +210,7 @@ impl Preview {
         &mut self,
         index: usize,
         settings: &Settings,
-        go_on: &dyn Fn() -> bool,
+        go_on: &(dyn Fn() -> bool + Sync),
     ) -> Result<(), PipelineError> {
         self.draft.centre = index;
         for frames in self.cold_frames(index, settings).chunks(READ_TOGETHER) {
@@ -320,11 +323,16 @@ fn keep_nearest<T>(
     }
 }
 
+/// The part of a neighbourhood that a draft sees.
+fn drafted(range: RangeInclusive<usize>, index: usize) -> RangeInclusive<usize> {
+    *range.start().max(&index.saturating_sub(DRAFT_REACH))..=*range.end().min(&(index + DRAFT_REACH))
+}
+
 /// The preview as a smoother reads it.
 struct Reading<'a> {
     preview: &'a mut Preview,
     detail: Detail,
-    go_on: &'a dyn Fn() -> bool,
+    go_on: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl Frames for Reading<'_> {

@@ -23,11 +23,13 @@ const FEW_FRAMES: usize = 4;
 const REST: Duration = Duration::from_millis(100);
 
 pub fn spawn(mail: Mail, shared: Arc<Shared>) {
-    let painter = Painter { mail, shared, preview: None, answered: None };
-    thread::spawn(move || match rayon::ThreadPoolBuilder::new().build() {
-        // Threads of its own: the picture must not queue behind the passes' work.
-        Ok(pool) => pool.install(|| painter.run()),
-        Err(_) => painter.run(),
+    // Threads of its own: the picture must not queue behind the passes' work. A draft is too
+    // small to be shared out: waiting for a second thread takes longer than its part.
+    let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().ok();
+    let painter = Painter { mail, shared, preview: None, answered: None, all: pool(0).map(Arc::new) };
+    thread::spawn(move || match pool(1) {
+        Some(one) => one.install(|| painter.run()),
+        None => painter.run(),
     });
 }
 
@@ -36,6 +38,8 @@ struct Painter {
     shared: Arc<Shared>,
     preview: Option<(Recipe, Preview)>,
     answered: Option<Answered>,
+    /// For exact masks.
+    all: Option<Arc<rayon::ThreadPool>>,
 }
 
 /// The last wish, how well it could be answered, and from which frames.
@@ -94,7 +98,13 @@ impl Painter {
         } else if quality == Quality::Full {
             // The next slider finds what it needs in memory.
             let go_on = || shared.is_newest();
-            self.preview(recipe).warm(wanted.index, &recipe.settings, &go_on)?;
+            let all = self.all.clone();
+            let preview = self.preview(recipe);
+            let mut warm = || preview.warm(wanted.index, &recipe.settings, &go_on);
+            match all {
+                Some(all) => all.install(warm)?,
+                None => warm()?,
+            }
         }
         // While a slider moves or a playhead plays, what is exact would always come too late.
         if !shared.rest(REST) {
@@ -194,7 +204,7 @@ impl Painter {
         wanted: &Wanted,
         recipe: &Recipe,
         detail: Detail,
-        go_on: &dyn Fn() -> bool,
+        go_on: &(dyn Fn() -> bool + Sync),
     ) -> Result<(), PipelineError> {
         let Some(previewed) = self.previewed(recipe, wanted.index, detail, go_on)? else { return Ok(()) };
         let quality = if detail == Detail::Full { Quality::Full } else { Quality::Draft };
@@ -208,11 +218,17 @@ impl Painter {
         recipe: &Recipe,
         index: usize,
         detail: Detail,
-        go_on: &dyn Fn() -> bool,
+        go_on: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Previewed>, PipelineError> {
+        let all = self.all.clone().filter(|_| detail == Detail::Full);
         let preview = self.preview(recipe);
-        let mut frame =
-            |settings: &Settings| preview.frame(index, settings, &recipe.leave_out, detail, go_on);
+        let mut frame = |settings: &Settings| {
+            let mut frame = || preview.frame(index, settings, &recipe.leave_out, detail, go_on);
+            match &all {
+                Some(all) => all.install(frame),
+                None => frame(),
+            }
+        };
         let previewed = frame(&recipe.settings)?;
         match (previewed, &recipe.other) {
             (Some(previewed), Some(other)) => Ok(frame(other)?.map(|other| previewed.beside(other))),
