@@ -84,10 +84,9 @@ impl Polygon {
     /// Where the outline crosses the horizontal line at `y`.
     fn crossings(&self, y: f32) -> impl Iterator<Item = f32> {
         let next = self.0.iter().cycle().skip(1);
-        self.0.iter().zip(next).filter_map(move |(&[x0, y0], &[x1, y1])| {
-            // A corner on the line belongs to the side below it: once, not twice.
-            ((y0 <= y) != (y1 <= y)).then(|| x0 + (y - y0) / (y1 - y0) * (x1 - x0))
-        })
+        // A corner on the line belongs to the side below it: once, not twice.
+        let crossing = self.0.iter().zip(next).filter(move |([_, y0], [_, y1])| (*y0 <= y) != (*y1 <= y));
+        crossing.map(move |(&[x0, y0], &[x1, y1])| x0 + (y - y0) / (y1 - y0) * (x1 - x0))
     }
 }
 

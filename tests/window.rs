@@ -8,7 +8,7 @@ use std::{
 };
 
 use egui_kittest::{Harness, kittest::Queryable as _};
-use steadymask::app::{App, Preferences};
+use steadymask::app::{App, Folders, Preferences};
 
 type Window = Harness<'static, App>;
 
@@ -20,12 +20,12 @@ fn alone() -> MutexGuard<'static, ()> {
 }
 
 fn window(store: &Path) -> Window {
-    let store = store.to_owned();
+    let folders = Folders { cache: store.join("cache"), data: store.join("data") };
     let preferences: Preferences =
         serde_json::from_str(r#"{"language": "English", "theme": "Dark"}"#).unwrap();
     Harness::builder()
         .with_size([1280.0, 800.0])
-        .build_eframe(move |creation| App::new(&creation.egui_ctx, preferences, store))
+        .build_eframe(move |creation| App::new(&creation.egui_ctx, preferences, folders))
 }
 
 /// Steps until it is so.

@@ -6,6 +6,7 @@ use eframe::egui::{self, Align, Align2, Color32, FontId, Id, Layout, RichText, U
 
 use super::{
     commands::Command,
+    dialogs::size,
     icons::{self, Icon},
     state::{Dialog, State},
     text::{Text, fill, t},
@@ -21,7 +22,12 @@ pub fn top(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             if let Some(clip) = &state.clip {
                 let info = &clip.info;
                 ui.label(RichText::new("·").weak());
-                ui.label(clip.name()).on_hover_text(clip.path.display().to_string());
+                let project = state.project.file.as_deref().and_then(std::path::Path::file_name);
+                let name = project.map_or_else(|| clip.name(), |name| name.to_string_lossy().into_owned());
+                ui.label(name).on_hover_text(clip.path.display().to_string());
+                if state.project.is_changed(state) {
+                    ui.label("•").on_hover_text(t(Text::UnsavedTitle));
+                }
                 let about = format!("{}  {} fps  {}", info.size, trimmed(info.frames_per_sec), info.codec);
                 if ui.available_width() > 560.0 {
                     ui.label(RichText::new(about).weak());
@@ -59,6 +65,8 @@ pub fn top(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
                 add(export, Command::Show(Dialog::Export));
                 let open = ui.button(t(Text::Open)).on_hover_text(t(Text::OpenHint));
                 add(open, Command::Browse);
+                let save = ui.add_enabled(state.clip.is_some(), egui::Button::new(t(Text::Save)));
+                add(save.on_hover_text(t(Text::SaveHint)), Command::Save);
                 if !state.waiting.is_empty() {
                     let text = fill(Text::Waiting, &[&state.waiting.len()]);
                     if ui.button(text).clicked() {
@@ -111,13 +119,19 @@ pub fn status(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
                 ui.label(RichText::new(t(Text::Ready)).weak());
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                let weak = |ui: &mut Ui, text: String, hint: Text| {
+                    ui.label(RichText::new(text).weak()).on_hover_text(t(hint));
+                };
                 let device = state.job.as_ref().and_then(|job| job.device.clone());
-                if let Some(device) = device {
-                    ui.label(RichText::new(device).weak()).on_hover_text(t(Text::Device));
-                }
-                if let Some(bytes) = memory_bytes() {
-                    ui.label(RichText::new(format!("{} MB", bytes >> 20)).weak());
-                }
+                let device = device.unwrap_or_else(|| state.preferences.machine.device.to_string());
+                weak(ui, device, Text::Device);
+                ui.label(RichText::new("·").weak());
+                let budget = size(state.preferences.machine.memory_mib as u64);
+                let held = size(state.usage.memory_bytes() >> 20);
+                weak(ui, fill(Text::MemoryNow, &[&held, &budget]), Text::MemoryHint);
+                ui.label(RichText::new("·").weak());
+                let cache = size(state.usage.cache_bytes() >> 20);
+                weak(ui, fill(Text::CacheStatus, &[&cache]), Text::CacheFolder);
             });
         });
     });
@@ -158,13 +172,6 @@ fn clock(time: Duration) -> String {
         0 => format!("{}:{:02}", secs / 60, secs % 60),
         hours => format!("{hours}:{:02}:{:02}", secs / 60 % 60, secs % 60),
     }
-}
-
-/// What the process holds, from the kernel's own page.
-fn memory_bytes() -> Option<usize> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: usize = statm.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * 4096)
 }
 
 pub fn toasts(ctx: &egui::Context, state: &State, commands: &mut Vec<Command>) {

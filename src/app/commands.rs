@@ -4,21 +4,60 @@ use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use super::{
     App,
-    state::{Choice, Dialog, Exporting, Job, Measuring, Player, Playing},
+    machine::{Machine, Usage},
+    plots::{self, Curve},
+    project::OpenProject,
+    state::{self, Choice, Dialog, Exporting, Measuring, Player, Playing, Tuning},
     text::{Language, Text, t},
     theme::ThemeChoice,
     view::{Mode, View},
-    work::{self, StableMasks, StartSession},
+    work::{self, Browse, Clips, Job, ModelStep, PresetChange, ProjectSource, StableMasks, StartSession},
 };
-use crate::pipeline::{CancelToken, Export, Progress, RunProgress};
+use crate::{
+    pipeline::{CancelToken, Export, Progress, RunProgress},
+    project::{self, LeftOver, Project},
+    region::{Polygon, Region},
+};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     Open(PathBuf),
     OpenNext,
+    OpenSample,
     Browse,
     BrowseFolder,
+    /// For the video that a project has lost.
+    BrowseLostVideo,
+    /// A project whose video the user has found.
+    OpenFound {
+        file: Option<PathBuf>,
+        project: Box<Project>,
+        video: PathBuf,
+    },
+    Restore(Box<LeftOver>),
+    Forget(Box<LeftOver>),
+    /// To its own file; without one the user is asked.
+    Save,
+    SaveAs(Option<PathBuf>),
+    /// And then close the window.
+    SaveAndQuit,
     ListModels,
+    Model(PathBuf, ModelStep),
+    Preset(PresetChange),
+    /// Look for the setting that suits the clip.
+    Tune,
+    /// B in the place of A, or A in the place of B.
+    Exchange,
+    /// Begin a polygon, or leave it.
+    Draw(bool),
+    AddCorner([f32; 2]),
+    RemoveCorner,
+    ClosePolygon,
+    SavePlot {
+        curve: Curve,
+        path: PathBuf,
+    },
+    ShowPlots(Vec<Curve>),
     Stabilise,
     Cancel,
     /// Pauses pass 1, or lets it go on.
@@ -46,15 +85,17 @@ pub enum Command {
     CloseDialog,
     Export,
     ShowClass(usize),
+    Machine(Machine),
+    ClearCache,
     Theme(ThemeChoice),
     Language(Language),
     Scale(f32),
     Dismiss(String),
     CopyText(String),
     Quit,
+    /// Whatever is not saved.
+    QuitAtOnce,
 }
-
-const MAX_RECENT: usize = 6;
 
 impl App {
     pub(super) fn run(&mut self, command: Command) {
@@ -66,12 +107,85 @@ impl App {
                     self.open(path);
                 }
             }
-            Command::Browse => work::browse(self.mail.clone(), false, t(Text::OpenVideo)),
-            Command::BrowseFolder => work::browse(self.mail.clone(), true, t(Text::ExportFolder)),
+            Command::OpenSample => work::open_sample(self.mail.clone(), state.store_folder.clone()),
+            Command::Browse => work::browse(self.mail.clone(), Browse::File, t(Text::OpenVideo)),
+            Command::BrowseFolder => work::browse(self.mail.clone(), Browse::Folder, t(Text::ExportFolder)),
+            Command::BrowseLostVideo => {
+                work::browse(self.mail.clone(), Browse::LostVideo, t(Text::OpenVideo));
+            }
+            Command::OpenFound { file, project, video } => {
+                state.dialog = None;
+                self.open_project(ProjectSource::Found { file, project, video });
+            }
+            Command::Restore(left) => {
+                state.dialog = None;
+                self.restore(left);
+            }
+            Command::Forget(left) => {
+                state.dialog = None;
+                self.keeper.send(Job::Discard(left));
+            }
+            Command::Save => self.save(None),
+            Command::SaveAs(Some(path)) => {
+                state.dialog = None;
+                self.save(Some(path));
+            }
+            Command::SaveAs(None) => {
+                if let Some(clip) = &state.clip {
+                    let path = state.project.file.clone();
+                    let path = path.unwrap_or_else(|| project::named(clip.path.with_extension("")));
+                    state.dialog = Some(Dialog::SaveProject { path: path.display().to_string() });
+                }
+            }
+            Command::SaveAndQuit => {
+                state.dialog = None;
+                self.quit_when_saved = true;
+                self.save(None);
+            }
             Command::ListModels => {
                 state.models = None;
-                work::list_models(self.mail.clone());
+                work::list_models(self.mail.clone(), state.preferences.models.clone());
             }
+            Command::Model(pt, step) => {
+                state.dialog = None;
+                work::open_model(self.mail.clone(), pt, step);
+            }
+            Command::Preset(change) => {
+                state.dialog = None;
+                self.keeper.send(Job::Presets(change));
+            }
+            Command::Tune => self.tune(),
+            Command::Exchange => {
+                let choice = state.choice.exchanged();
+                self.run(Command::Change("a or b", choice));
+            }
+            Command::Draw(begin) => state.drawing = begin.then(Vec::new),
+            Command::AddCorner(corner) => {
+                if let Some(corners) = &mut state.drawing {
+                    corners.push(corner);
+                }
+            }
+            Command::RemoveCorner => {
+                if let Some(corners) = &mut state.drawing {
+                    corners.pop();
+                }
+            }
+            Command::ClosePolygon => {
+                let corners = state.drawing.take().unwrap_or_default();
+                // Fewer than three corners are no part of the picture.
+                if let Ok(polygon) = Polygon::new(corners) {
+                    let mut choice = state.choice.clone();
+                    choice.leave_out.polygons_mut().push(polygon);
+                    self.run(Command::Change("leave out", choice));
+                }
+            }
+            Command::SavePlot { curve, path } => {
+                state.dialog = None;
+                plots::save(self.mail.clone(), curve, &state.results, path);
+            }
+            Command::ShowPlots(plots) => state.preferences.plots = plots,
+            Command::Machine(machine) => self.set_machine(machine),
+            Command::ClearCache => self.clips.clear(self.mail.clone()),
             Command::Stabilise => {
                 if state.why_not_stabilise().is_none() && !state.is_running() {
                     self.stabilise();
@@ -135,7 +249,7 @@ impl App {
                 }
             }
             Command::View(mode) => state.view.mode = mode,
-            Command::Fit => state.view = View { zoom: None, ..std::mem::take(&mut state.view) },
+            Command::Fit => state.view.zoom = None,
             Command::ActualSize => state.view.zoom = Some(1.0 / self.ctx.pixels_per_point()),
             Command::RawOnly(held) => state.view.raw_only = held,
             Command::Show(dialog) => {
@@ -144,7 +258,11 @@ impl App {
                     self.state.dialog = Some(dialog);
                 }
             }
-            Command::CloseDialog => state.dialog = None,
+            Command::CloseDialog => {
+                if let Some(Dialog::Restore(left)) = state.dialog.take() {
+                    self.keeper.send(Job::Discard(left));
+                }
+            }
             Command::Export => self.export(),
             Command::ShowClass(class) => {
                 state.results.class = class;
@@ -164,14 +282,29 @@ impl App {
             }
             Command::Dismiss(text) => state.toasts.dismiss(&text),
             Command::CopyText(text) => self.ctx.copy_text(text),
-            Command::Quit => self.ctx.send_viewport_cmd(eframe::egui::ViewportCommand::Close),
+            Command::Quit => {
+                if self.may_close() {
+                    self.run(Command::QuitAtOnce);
+                }
+            }
+            Command::QuitAtOnce => {
+                self.quitting = true;
+                self.ctx.send_viewport_cmd(eframe::egui::ViewportCommand::Close);
+            }
         }
     }
 
+    /// By what it is called: a project, a network, or else a video.
     fn open(&mut self, path: PathBuf) {
         self.stats.opening();
-        self.state.opening = Some(path.clone());
-        work::look_into(self.mail.clone(), path);
+        if project::is_project(&path) {
+            self.open_project(ProjectSource::File(path));
+        } else if path.extension().is_some_and(|extension| extension == "pt") {
+            work::open_model(self.mail.clone(), path, ModelStep::Look);
+        } else {
+            self.state.opening = Some(path.clone());
+            work::look_into(self.mail.clone(), path);
+        }
     }
 
     /// What a new clip begins with.
@@ -179,10 +312,14 @@ impl App {
         self.stop_job();
         self.stop_measuring();
         let state = &mut self.state;
-        let recent = &mut state.preferences.recent;
-        recent.retain(|known| known != &clip.path);
-        recent.insert(0, clip.path.clone());
-        recent.truncate(MAX_RECENT);
+        state.preferences.opened(&clip.path);
+        state.project = OpenProject::default();
+        state.drawing = None;
+        state.tuned = None;
+        if !state.choice.leave_out.is_empty() {
+            // It was of another picture.
+            state.choice.leave_out = Region::default();
+        }
         state.player = Player::default();
         let mode = state.view.mode;
         state.view = View { mode, ..View::default() };
@@ -190,8 +327,6 @@ impl App {
         state.job = None;
         state.plan.folder.clear();
         self.shown = None;
-        let title = format!("{} – Steadymask", clip.name());
-        self.ctx.send_viewport_cmd(eframe::egui::ViewportCommand::Title(title));
         state.clip = Some(clip);
     }
 
@@ -204,7 +339,7 @@ impl App {
         self.stop_job();
         let id = self.state.id();
         let state = &mut self.state;
-        let (Some(clip), Some(model)) = (&state.clip, state.model()) else { return };
+        let (Some(clip), Some(model)) = (&state.clip, state.model().cloned()) else { return };
         let (cancel, progress) = (CancelToken::new(), RunProgress::default());
         StartSession {
             job: id,
@@ -212,11 +347,12 @@ impl App {
             size: clip.info.size,
             model: model.name.clone(),
             range: state.range(),
+            machine: state.preferences.machine.clone(),
             progress: progress.network.clone(),
             cancel: cancel.clone(),
         }
         .spawn(self.mail.clone(), self.clips.clone());
-        state.job = Some(Job {
+        state.job = Some(state::Job {
             id,
             model: model.name.clone(),
             range: state.range(),
@@ -241,9 +377,35 @@ impl App {
         let (progress, cancel) = (Progress::default(), CancelToken::new());
         let names: Vec<String> = recipe.groups.iter().map(|group| group.name().to_owned()).collect();
         self.state.results.begin(&names);
+        let memory_bytes = self.state.preferences.machine.job_bytes() / 2;
         let stable = Arc::new(StableMasks::new(recipe));
-        work::measure(self.mail.clone(), stable.clone(), pass, progress.clone(), cancel.clone());
+        let (mail, masks) = (self.mail.clone(), stable.clone());
+        work::measure(mail, masks, memory_bytes, pass, progress.clone(), cancel.clone());
         self.state.measuring = Some(Measuring { pass, cancel, progress, running: true, stable });
+    }
+
+    /// What differs from the machine of now takes hold at once, or with the next run.
+    fn set_machine(&mut self, machine: Machine) {
+        let state = &mut self.state;
+        let store = machine.cache_folder.clone().unwrap_or_else(|| self.store.clone());
+        if store != state.store_folder || machine.cache_gib != state.preferences.machine.cache_gib {
+            self.clips = Clips::in_folder(store.clone(), machine.cache_bytes());
+            self.screen.set_clips(self.clips.clone());
+            state.usage = Usage::watch(store.clone());
+            state.store_folder = store;
+        }
+        state.preferences.machine = machine;
+    }
+
+    fn tune(&mut self) {
+        let (state, progress, cancel) = (&mut self.state, Progress::default(), CancelToken::new());
+        if state.tuning.is_some() || state.why_not_tune().is_some() {
+            return;
+        }
+        let Some(recipe) = state.recipe() else { return };
+        let memory_bytes = state.preferences.machine.job_bytes() / 2;
+        work::tune(self.mail.clone(), recipe, memory_bytes, progress.clone(), cancel.clone());
+        state.tuning = Some(Tuning { cancel, progress });
     }
 
     fn choose(&mut self, choice: Choice) {
@@ -262,8 +424,12 @@ impl App {
     }
 
     fn cancel(&mut self) {
-        if let Some(exporting) = &self.state.exporting {
+        if self.state.drawing.is_some() {
+            self.state.drawing = None;
+        } else if let Some(exporting) = &self.state.exporting {
             exporting.cancel.cancel();
+        } else if let Some(tuning) = &self.state.tuning {
+            tuning.cancel.cancel();
         } else if self.state.is_running() {
             self.stop_job();
             self.state.toasts.info(t(Text::Cancelled));
@@ -289,6 +455,9 @@ impl App {
     pub(super) fn stop_all(&mut self) {
         self.stop_job();
         self.stop_measuring();
+        if let Some(tuning) = &self.state.tuning {
+            tuning.cancel.cancel();
+        }
         if let Some(exporting) = &self.state.exporting {
             exporting.cancel.cancel();
         }
@@ -318,7 +487,7 @@ impl App {
             force: state.plan.force,
             size: clip.info.size,
             frames_per_sec: clip.info.frames_per_sec,
-            memory_bytes: work::JOB_BYTES / 2,
+            memory_bytes: state.preferences.machine.job_bytes() / 2,
         };
         let (progress, cancel) = (RunProgress::default(), CancelToken::new());
         progress.masks.set_total(Some(session.range.count(clip.frames)));

@@ -1,4 +1,10 @@
-//! Export, settings, and the list of keys.
+//! What lies over the window: export, settings, the list of keys, and questions.
+
+mod files;
+mod model;
+mod settings;
+
+pub use settings::size;
 
 use eframe::egui::{self, Id, Modal, RichText, Ui, vec2};
 
@@ -6,29 +12,35 @@ use super::{
     commands::Command,
     keys,
     state::{Dialog, State},
-    text::{Language, Text, fill, t},
-    theme::ThemeChoice,
+    text::{Text, fill, t},
 };
 use crate::export::ExportKind;
 
 pub fn show(ctx: &egui::Context, state: &mut State, commands: &mut Vec<Command>) {
-    let Some(dialog) = state.dialog else { return };
+    let Some(mut dialog) = state.dialog.take() else { return };
     let frame = egui::Frame::window(&ctx.global_style()).inner_margin(20);
     let modal = Modal::new(Id::unique("dialog")).frame(frame).show(ctx, |ui| {
-        ui.set_width(440.0);
-        let title = match dialog {
-            Dialog::Export => Text::ExportTitle,
-            Dialog::Settings => Text::Settings,
-            Dialog::Keys => Text::Keys,
-        };
-        ui.heading(t(title));
+        ui.set_width(WIDTH);
+        ui.heading(t(title(&dialog)));
         ui.add_space(8.0);
-        match dialog {
+        match &mut dialog {
             Dialog::Export => export(ui, state, commands),
-            Dialog::Settings => settings(ui, state, commands),
+            Dialog::Settings => settings::show(ui, state, commands),
             Dialog::Keys => list(ui),
+            Dialog::SaveProject { path } => files::save_project(ui, path, commands),
+            Dialog::SavePlot { curve, path } => files::save_plot(ui, *curve, path, commands),
+            Dialog::Unsaved => files::unsaved(ui, state, commands),
+            Dialog::LostVideo { file, project, path } => {
+                files::lost_video(ui, file.as_ref(), project, path, commands);
+            }
+            Dialog::Restore(left) => files::restore(ui, left, commands),
+            Dialog::NamePreset { name, instead_of } => {
+                files::name_preset(ui, state, name, instead_of.as_deref(), commands);
+            }
+            Dialog::TrustModel { pt, sha256 } => model::trust(ui, pt, sha256, commands),
+            Dialog::DescribeModel(form) => model::describe(ui, form, commands),
         }
-        if dialog != Dialog::Export {
+        if matches!(dialog, Dialog::Settings | Dialog::Keys) {
             ui.add_space(10.0);
             if ui.button(t(Text::Close)).clicked() {
                 commands.push(Command::CloseDialog);
@@ -38,6 +50,39 @@ pub fn show(ctx: &egui::Context, state: &mut State, commands: &mut Vec<Command>)
     if modal.should_close() {
         commands.push(Command::CloseDialog);
     }
+    state.dialog = Some(dialog);
+}
+
+const WIDTH: f32 = 460.0;
+
+const fn title(dialog: &Dialog) -> Text {
+    match dialog {
+        Dialog::Export => Text::ExportTitle,
+        Dialog::Settings => Text::Settings,
+        Dialog::Keys => Text::Keys,
+        Dialog::SaveProject { .. } => Text::SaveProject,
+        Dialog::SavePlot { .. } => Text::SavePlot,
+        Dialog::Unsaved => Text::UnsavedTitle,
+        Dialog::LostVideo { .. } => Text::LostVideo,
+        Dialog::Restore(_) => Text::RestoreTitle,
+        Dialog::NamePreset { .. } => Text::Preset,
+        Dialog::TrustModel { .. } => Text::TrustTitle,
+        Dialog::DescribeModel(_) => Text::DescribeTitle,
+    }
+}
+
+/// The button that does what the dialog is for.
+fn main_button(ui: &mut Ui, text: Text, enabled: bool) -> bool {
+    let button = egui::Button::new(RichText::new(t(text)).strong().color(egui::Color32::WHITE))
+        .fill(egui::Color32::from_rgb(0, 112, 112));
+    ui.add_enabled(enabled, button).clicked()
+}
+
+/// A field for a path or a name; `true` when Enter was pressed in it.
+fn field(ui: &mut Ui, name: Text, value: &mut String, width: f32) -> bool {
+    let label = ui.strong(t(name));
+    let response = ui.add(egui::TextEdit::singleline(value).desired_width(width)).labelled_by(label.id);
+    response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter))
 }
 
 fn kind_text(kind: ExportKind) -> Text {
@@ -83,52 +128,12 @@ fn export(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
     ui.horizontal(|ui| {
         let ready =
             !state.plan.kinds.is_empty() && !state.plan.folder.trim().is_empty() && state.exporting.is_none();
-        let button = egui::Button::new(RichText::new(t(Text::Export)).strong().color(egui::Color32::WHITE))
-            .fill(egui::Color32::from_rgb(0, 112, 112));
-        if ui.add_enabled(ready, button).clicked() {
+        if main_button(ui, Text::Export, ready) {
             commands.push(Command::Export);
         }
         if ui.button(t(Text::Close)).clicked() {
             commands.push(Command::CloseDialog);
         }
-    });
-}
-
-fn settings(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
-    egui::Grid::new("settings").num_columns(2).spacing(vec2(18.0, 10.0)).show(ui, |ui| {
-        ui.label(t(Text::Theme));
-        ui.horizontal(|ui| {
-            for (choice, text) in
-                ThemeChoice::ALL.into_iter().zip([Text::ThemeSystem, Text::ThemeDark, Text::ThemeLight])
-            {
-                if ui.selectable_label(state.preferences.theme == choice, t(text)).clicked() {
-                    commands.push(Command::Theme(choice));
-                }
-            }
-        });
-        ui.end_row();
-        ui.label(t(Text::Language));
-        ui.horizontal(|ui| {
-            for language in Language::ALL {
-                if ui.selectable_label(state.preferences.language == language, language.name()).clicked() {
-                    commands.push(Command::Language(language));
-                }
-            }
-        });
-        ui.end_row();
-        ui.label(t(Text::Scale));
-        ui.horizontal(|ui| {
-            for scale in [0.8, 1.0, 1.25, 1.5, 2.0] {
-                let text = format!("{:.0} %", scale * 100.0);
-                if ui.selectable_label((state.preferences.scale - scale).abs() < 0.01, text).clicked() {
-                    commands.push(Command::Scale(scale));
-                }
-            }
-        });
-        ui.end_row();
-        ui.label(t(Text::CacheFolder));
-        ui.add(egui::Label::new(RichText::new(state.store_folder.display().to_string()).weak()).wrap());
-        ui.end_row();
     });
 }
 

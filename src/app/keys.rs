@@ -2,7 +2,12 @@
 
 use eframe::egui::{self, Key, Modifiers};
 
-use super::{commands::Command, state::Dialog, text::Text, view::Mode};
+use super::{
+    commands::Command,
+    state::{Dialog, State},
+    text::Text,
+    view::Mode,
+};
 
 struct Binding {
     modifiers: Modifiers,
@@ -25,6 +30,8 @@ static BINDINGS: &[Binding] = bindings! {
     Modifiers::COMMAND, Z => Command::Undo;
     Modifiers::COMMAND, O => Command::Browse;
     Modifiers::COMMAND, Q => Command::Quit;
+    Modifiers::COMMAND.plus(Modifiers::SHIFT), S => Command::SaveAs(None);
+    Modifiers::COMMAND, S => Command::Save;
     Modifiers::COMMAND, E => Command::Show(Dialog::Export);
     Modifiers::COMMAND, Enter => Command::Stabilise;
     Modifiers::SHIFT, ArrowLeft => Command::Step(-10);
@@ -47,6 +54,8 @@ static BINDINGS: &[Binding] = bindings! {
     NONE, Num4 => Command::View(Mode::Difference);
     NONE, Num5 => Command::View(Mode::Matte);
     NONE, Num6 => Command::View(Mode::Heat);
+    NONE, Num7 => Command::View(Mode::Compare);
+    NONE, X => Command::Exchange;
     NONE, F => Command::Fit;
     NONE, Num0 => Command::ActualSize;
     NONE, Escape => Command::Cancel;
@@ -57,27 +66,30 @@ static BINDINGS: &[Binding] = bindings! {
 };
 
 /// What the list of keys shows.
-pub const LIST: [(&str, Text); 13] = [
+pub const LIST: [(&str, Text); 16] = [
     ("Space", Text::KeyPlay),
     ("J  K  L", Text::KeyShuttle),
     ("←  →", Text::KeyStep),
     ("Home  End", Text::KeyEnds),
     ("I  O", Text::KeyMarks),
     ("N  P", Text::KeyPeaks),
-    ("1 – 6", Text::KeyViews),
+    ("1 – 7", Text::KeyViews),
     ("F  0", Text::KeyZoom),
     ("R", Text::KeyRaw),
     ("Ctrl+Z  Ctrl+Y", Text::KeyUndo),
+    ("X", Text::KeyExchange),
+    ("Enter  Backspace", Text::KeyPolygon),
     ("Ctrl+O E Q", Text::KeyFiles),
+    ("Ctrl+S  Ctrl+Shift+S", Text::KeySave),
     ("Ctrl+Enter  Esc", Text::KeyRun),
     ("?", Text::KeyHelp),
 ];
 
 /// The commands of the keys pressed since the last frame. While text is typed, keys are text;
 /// while a dialog is open, they are the dialog's.
-pub fn commands(ctx: &egui::Context, dialog: Option<Dialog>, raw_only: bool) -> Vec<Command> {
+pub fn commands(ctx: &egui::Context, state: &State) -> Vec<Command> {
     let mut commands = Vec::new();
-    if dialog.is_some() {
+    if state.dialog.is_some() {
         if ctx.input(|input| input.key_pressed(Key::Escape)) && !ctx.any_popup_open() {
             commands.push(Command::CloseDialog);
         }
@@ -87,13 +99,23 @@ pub fn commands(ctx: &egui::Context, dialog: Option<Dialog>, raw_only: bool) -> 
         return commands;
     }
     ctx.input_mut(|input| {
+        // Else Enter is the button's that has the focus.
+        if state.drawing.is_some() {
+            for (key, command) in
+                [(Key::Enter, Command::ClosePolygon), (Key::Backspace, Command::RemoveCorner)]
+            {
+                if input.consume_key(NONE, key) {
+                    commands.push(command);
+                }
+            }
+        }
         for binding in BINDINGS {
             // A slow frame may hold several presses of one key.
             let presses = input.count_and_consume_key(binding.modifiers, binding.key);
             commands.extend((0..presses).map(|_| (binding.command)()));
         }
         let held = input.key_down(Key::R) && input.modifiers.is_none();
-        if held != raw_only {
+        if held != state.view.raw_only {
             commands.push(Command::RawOnly(held));
         }
     });

@@ -3,12 +3,16 @@
 
 mod bars;
 mod commands;
+mod describe;
 mod dialogs;
 mod history;
 mod icons;
 mod keys;
+mod lasso;
+mod machine;
 mod panel;
 mod plots;
+mod project;
 mod results;
 mod state;
 mod stats;
@@ -31,11 +35,11 @@ use std::{
 use anyhow::anyhow;
 use eframe::egui;
 
-use crate::{process, store::Store};
+use crate::{process, project::data_folder, store::Store};
 pub use commands::Command;
 pub use state::{Choice, Preferences, State};
 use viewer::Shown;
-use work::{Clips, Event, Mail, Screen};
+use work::{Clips, Event, Job, Keeper, Mail, PresetChange, Screen};
 
 /// Opens the window, with this video if there is one, and returns when it is closed. How long
 /// the window took for its work is written to `frame_stats`.
@@ -60,7 +64,8 @@ pub fn open(video: Option<PathBuf>, frame_stats: Option<PathBuf>) -> anyhow::Res
     };
     let create: eframe::AppCreator<'_> = Box::new(|creation| {
         let preferences = creation.storage.and_then(|storage| eframe::get_value(storage, PREFERENCES));
-        let mut app = App::new(&creation.egui_ctx, preferences.unwrap_or_default(), Store::default_root());
+        let folders = Folders { cache: Store::default_root(), data: data_folder() };
+        let mut app = App::new(&creation.egui_ctx, preferences.unwrap_or_default(), folders);
         app.stats = stats::Stats::to_file(frame_stats, begun);
         if let Some(video) = video {
             app.run(Command::Open(std::path::absolute(&video).unwrap_or(video)));
@@ -74,12 +79,24 @@ pub fn open(video: Option<PathBuf>, frame_stats: Option<PathBuf>) -> anyhow::Res
 
 const PREFERENCES: &str = "preferences";
 
+/// Where the window keeps things.
+#[derive(Clone, Debug)]
+pub struct Folders {
+    /// Results, which can be made again.
+    pub cache: PathBuf,
+    /// The user's own: presets, and what is open.
+    pub data: PathBuf,
+}
+
 pub struct App {
     pub state: State,
     ctx: egui::Context,
     mail: Mail,
     events: Receiver<Event>,
+    /// The cache where the user has not chosen another.
+    store: PathBuf,
     clips: Clips,
+    keeper: Keeper,
     screen: Screen,
     /// What is on the screen.
     shown: Option<Shown>,
@@ -88,33 +105,53 @@ pub struct App {
     /// Goes up to ask for the frame on the screen again.
     attempt: u64,
     asked: Instant,
+    /// When it was last looked whether there is work to keep.
+    looked_after: Instant,
+    shown_title: String,
+    /// Pass 1 shall go on as soon as the networks are known.
+    resume: bool,
+    quit_when_saved: bool,
+    /// The window closes, whatever is not saved.
+    quitting: bool,
     stats: stats::Stats,
     /// How long `logic` took, until `ui` has its part.
     logic_took: Duration,
 }
 
 impl App {
-    /// `store` is the folder for results that are kept.
-    pub fn new(ctx: &egui::Context, preferences: Preferences, store: PathBuf) -> Self {
+    pub fn new(ctx: &egui::Context, preferences: Preferences, folders: Folders) -> Self {
         let (mail, events) = Mail::new(ctx.clone());
         theme::install(ctx);
         preferences.theme.apply(ctx);
         ctx.set_zoom_factor(preferences.scale.clamp(0.5, 3.0));
         text::set_language(preferences.language);
-        work::list_models(mail.clone());
-        let clips = Clips::in_folder(store.clone());
+        work::list_models(mail.clone(), preferences.models.clone());
+        work::look_for_cuda(mail.clone());
+        let keeper = Keeper::new(mail.clone(), folders.data);
+        keeper.send(Job::Presets(PresetChange::List));
+        keeper.send(Job::LookForLeftOver);
+        let machine = preferences.machine.clone();
+        let store = machine.cache_folder.clone().unwrap_or_else(|| folders.cache.clone());
+        let clips = Clips::in_folder(store.clone(), machine.cache_bytes());
         Self {
             state: State::new(preferences, store),
             ctx: ctx.clone(),
             screen: Screen::new(mail.clone(), clips.clone()),
             mail,
             events,
+            store: folders.cache,
             clips,
+            keeper,
             shown: None,
             strip: timeline::Strip::default(),
             curves: plots::Curves::default(),
             attempt: 0,
             asked: Instant::now(),
+            looked_after: Instant::now(),
+            shown_title: String::new(),
+            resume: false,
+            quit_when_saved: false,
+            quitting: false,
             stats: stats::Stats::default(),
             logic_took: Duration::ZERO,
         }
@@ -133,6 +170,11 @@ impl App {
         let (Some(shown), Some(clip)) = (&self.shown, &self.state.clip) else { return (false, false) };
         let is_shown = shown.is_of(&clip.path, self.state.player.frame);
         (is_shown, is_shown && shown.is_sharp())
+    }
+
+    /// Whether it is about to go.
+    pub fn is_closing(&self) -> bool {
+        self.quitting
     }
 }
 
@@ -174,6 +216,7 @@ impl eframe::App for App {
     fn on_exit(&mut self, _: Option<&eframe::glow::Context>) {
         self.stop_all();
         self.wait_for_export();
+        self.keeper.finish();
         self.stats.write();
     }
 }

@@ -1,16 +1,27 @@
 //! Curves of every frame, raw against smoothed, and what they come to.
 
+use std::{
+    path::{Path, PathBuf},
+    thread,
+};
+
 use eframe::egui::{self, Color32, RichText, Ui, vec2};
-use egui_plot::{GridMark, Line, LineStyle, Plot, PlotPoint, PlotPoints, VLine};
+use egui_plot::{GridMark, Line, LineStyle, PlotPoint, PlotPoints, VLine};
+
+use serde::{Deserialize, Serialize};
 
 use super::{
     commands::Command,
-    results::FLICKER,
-    state::State,
+    results::{FLICKER, Results},
+    state::{Dialog, State},
     text::{Text, fill, t},
     theme,
+    work::{Event, Mail},
 };
-use crate::metrics::{ClassSummary, Metric};
+use crate::{
+    export::{self, Plot, write_atomically},
+    metrics::{ClassSummary, Metric},
+};
 
 /// The curves' points, made anew when the numbers change.
 #[derive(Default)]
@@ -20,12 +31,82 @@ pub struct Curves {
     lines: Vec<[Vec<PlotPoint>; 2]>,
 }
 
-const METRICS: [(Metric, Text); 4] = [
-    (FLICKER, Text::WarpedInstability),
-    (Metric::Instability, Text::Instability),
-    (Metric::Iou, Text::Iou),
-    (Metric::Dice, Text::Dice),
-];
+/// What can be plotted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Curve {
+    Flicker,
+    Instability,
+    Iou,
+    Dice,
+    FlipRate,
+    Area,
+}
+
+impl Curve {
+    pub const ALL: [Self; 6] =
+        [Self::Flicker, Self::Instability, Self::Iou, Self::Dice, Self::FlipRate, Self::Area];
+
+    pub const fn metric(self) -> Metric {
+        match self {
+            Self::Flicker => FLICKER,
+            Self::Instability => Metric::Instability,
+            Self::Iou => Metric::Iou,
+            Self::Dice => Metric::Dice,
+            Self::FlipRate => Metric::FlipRate,
+            Self::Area => Metric::Area,
+        }
+    }
+
+    pub const fn text(self) -> Text {
+        match self {
+            Self::Flicker => Text::WarpedInstability,
+            Self::Instability => Text::Instability,
+            Self::Iou => Text::Iou,
+            Self::Dice => Text::Dice,
+            Self::FlipRate => Text::FlipRate,
+            Self::Area => Text::Area,
+        }
+    }
+}
+
+/// Writes one plot behind the window; the path's ending says as what.
+pub fn save(mail: Mail, curve: Curve, results: &Results, path: PathBuf) {
+    let class = results.classes.get(results.class).map_or("", |class| &*class.name);
+    let plot = Plot {
+        title: format!("{}: {class}", t(curve.text())),
+        quantity: curve.metric().name().replace('_', " "),
+        points: results
+            .values(curve.metric())
+            .map(|(frame, [raw, smoothed])| export::PlotPoint { frame, raw, smoothed })
+            .collect(),
+    };
+    thread::spawn(move || {
+        let saved = write(&plot, &path).map(|()| path.clone());
+        mail.send(Event::PlotSaved(saved.map_err(|error| format!("{}: {error}", path.display()))));
+    });
+}
+
+fn write(plot: &Plot, path: &Path) -> Result<(), String> {
+    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    let bytes = match &*ending {
+        "png" => plot.to_png()?,
+        "svg" => plot.to_svg()?.into_bytes(),
+        "csv" => csv(plot).into_bytes(),
+        _ => return Err(t(Text::SavePlotHint).to_owned()),
+    };
+    write_atomically(path, |out| out.write_all(&bytes)).map_err(|error| error.to_string())
+}
+
+/// As `metrics.csv` has it: nothing between commas where there is no value.
+fn csv(plot: &Plot) -> String {
+    let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+    let rows = plot
+        .points
+        .iter()
+        .map(|point| format!("{},{},{}\n", point.frame, number(point.raw), number(point.smoothed)));
+    std::iter::once("frame,raw,smoothed\n".to_owned()).chain(rows).collect()
+}
 
 const SUMMARY_WIDTH: f32 = 250.0;
 /// A lag over this is worth a warning.
@@ -45,14 +126,15 @@ pub fn show(ui: &mut Ui, state: &State, curves: &mut Curves, commands: &mut Vec<
                 ui.spacing_mut().item_spacing.x = 6.0;
                 let room = ui.available_width() - SUMMARY_WIDTH - 12.0;
                 // As many side by side as can be read.
-                let count = ((room / 190.0) as usize).clamp(1, METRICS.len());
+                let chosen = Curve::ALL.into_iter().filter(|curve| state.preferences.plots.contains(curve));
+                let chosen: Vec<Curve> = chosen.collect();
+                let count = ((room / 190.0) as usize).clamp(1, chosen.len().max(1));
                 let width = room / count as f32 - 6.0;
-                for (at, (metric, text)) in METRICS.into_iter().enumerate().take(count) {
+                for (number, curve) in chosen.into_iter().enumerate().take(count) {
                     ui.allocate_ui(vec2(width, height), |ui| {
                         ui.vertical(|ui| {
-                            ui.label(RichText::new(t(text)).small().strong())
-                                .on_hover_text(t(Text::PlotHint));
-                            plot(ui, state, &curves.lines[at], metric, commands);
+                            title(ui, state, curve, number == 0, commands);
+                            plot(ui, state, &curves.lines[curve as usize], curve.metric(), commands);
                         });
                     });
                 }
@@ -79,11 +161,11 @@ impl Curves {
             return;
         }
         (self.revision, self.frames) = (state.results.revision, state.frames());
-        self.lines = METRICS
+        self.lines = Curve::ALL
             .into_iter()
-            .map(|(metric, _)| {
+            .map(|curve| {
                 let mut lines = [Vec::new(), Vec::new()];
-                for (frame, pair) in state.results.values(metric) {
+                for (frame, pair) in state.results.values(curve.metric()) {
                     for (line, value) in lines.iter_mut().zip(pair) {
                         line.extend(value.map(|value| PlotPoint::new(frame as f64, value)));
                     }
@@ -92,6 +174,45 @@ impl Curves {
             })
             .collect();
     }
+}
+
+/// What the plot shows, and a menu: to save it, and to choose what is shown.
+fn title(ui: &mut Ui, state: &State, curve: Curve, chooses: bool, commands: &mut Vec<Command>) {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 3.0;
+        let menu = ui.menu_button("⋯", |ui| {
+            if ui.button(t(Text::SavePlotAs)).clicked() {
+                let folder = state.clip.as_ref().and_then(|clip| clip.path.parent()).unwrap_or(Path::new(""));
+                let path = folder.join(format!("{}.png", curve.metric().name())).display().to_string();
+                commands.push(Command::Show(Dialog::SavePlot { curve, path }));
+                ui.close();
+            }
+            ui.separator();
+            for other in Curve::ALL {
+                let plots = &state.preferences.plots;
+                let mut shown = plots.contains(&other);
+                // One at least stays.
+                let can = !shown || plots.len() > 1;
+                if ui.add_enabled(can, egui::Checkbox::new(&mut shown, t(other.text()))).changed() {
+                    let mut plots = plots.clone();
+                    if shown {
+                        plots.push(other);
+                    } else {
+                        plots.retain(|kept| *kept != other);
+                    }
+                    commands.push(Command::ShowPlots(plots));
+                }
+            }
+        });
+        // One name, so that the keyboard and who can't see find it.
+        let name = if chooses {
+            t(Text::PlotMenu).to_owned()
+        } else {
+            format!("{}: {}", t(Text::PlotMenu), t(curve.text()))
+        };
+        ui.ctx().accesskit_node_builder(menu.response.id, |node| node.set_label(name));
+        ui.label(RichText::new(t(curve.text())).small().strong()).on_hover_text(t(Text::PlotHint));
+    });
 }
 
 fn plot(
@@ -103,7 +224,7 @@ fn plot(
 ) {
     let dark = ui.visuals().dark_mode;
     let line_colour = if dark { Color32::from_white_alpha(150) } else { Color32::from_black_alpha(150) };
-    let response = Plot::new(("plot", metric.name()))
+    let response = egui_plot::Plot::new(("plot", metric.name()))
         .height(ui.available_height() - 2.0)
         .show_background(false)
         .allow_scroll([false, false])
@@ -152,6 +273,10 @@ fn plot(
             plot.vline(
                 VLine::new("", state.player.frame as f64).color(line_colour).width(1.0).allow_hover(false),
             );
+            let scroll = plot.ctx().input(|input| input.smooth_scroll_delta().y);
+            if plot.response().hovered() && scroll.abs() > 0.1 {
+                plot.zoom_bounds_around_hovered(vec2((scroll / 240.0).exp(), 1.0));
+            }
             plot.pointer_coordinate().filter(|_| plot.response().clicked()).map(|at| at.x)
         });
     if let Some(x) = response.inner {

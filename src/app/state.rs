@@ -1,23 +1,33 @@
 //! What the window knows, apart from how it is drawn.
 
-use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
+    describe::ModelForm,
     history::History,
+    machine::{Machine, Usage},
+    plots::Curve,
+    project::OpenProject,
     results::Results,
     text::Language,
     theme::ThemeChoice,
     toasts::Toasts,
-    view::View,
+    view::{Mode, View},
     work::{ModelInfo, Pass, Recipe, Session, StableMasks},
 };
 use crate::{
     export::ExportKind,
     pipeline::{CancelToken, FrameRange, Progress, RunProgress},
+    project::{LeftOver, Preset, Presets, Project},
     region::Region,
-    segment::ClassGroup,
+    segment::{ClassGroup, torchscript::CudaStatus},
     smooth::Settings,
     video::VideoInfo,
 };
@@ -53,6 +63,19 @@ pub struct Choice {
     pub leave_out: Region,
 }
 
+impl Choice {
+    pub fn a_and_b(&self) -> (Settings, Settings) {
+        let other = self.other.unwrap_or(self.settings);
+        if self.is_b { (other, self.settings) } else { (self.settings, other) }
+    }
+
+    /// B in the place of A, or A in the place of B.
+    pub fn exchanged(&self) -> Self {
+        let settings = self.other.unwrap_or(self.settings);
+        Self { settings, other: Some(self.settings), is_b: !self.is_b, ..self.clone() }
+    }
+}
+
 /// Kept from one start to the next.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -62,7 +85,23 @@ pub struct Preferences {
     pub scale: f32,
     pub opacity: f32,
     pub recent: Vec<PathBuf>,
+    /// Networks of the user's own.
+    pub models: Vec<PathBuf>,
+    pub machine: Machine,
+    /// The curves that are shown.
+    pub plots: Vec<Curve>,
     pub choice: Choice,
+}
+
+const MAX_RECENT: usize = 6;
+
+impl Preferences {
+    /// The file goes to the top of the recent ones.
+    pub fn opened(&mut self, path: &Path) {
+        self.recent.retain(|known| known != path);
+        self.recent.insert(0, path.to_owned());
+        self.recent.truncate(MAX_RECENT);
+    }
 }
 
 impl Default for Preferences {
@@ -73,16 +112,47 @@ impl Default for Preferences {
             scale: 1.0,
             opacity: 1.0,
             recent: Vec::new(),
+            models: Vec::new(),
+            machine: Machine::default(),
+            plots: Curve::ALL.to_vec(),
             choice: Choice::default(),
         }
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What lies over the window, with what is typed into it.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Dialog {
     Export,
     Settings,
     Keys,
+    SaveProject {
+        path: String,
+    },
+    /// Closing would lose work.
+    Unsaved,
+    /// The video of a project is nowhere.
+    LostVideo {
+        file: Option<PathBuf>,
+        project: Box<Project>,
+        path: String,
+    },
+    /// A crash left work.
+    Restore(Box<LeftOver>),
+    TrustModel {
+        pt: PathBuf,
+        sha256: String,
+    },
+    DescribeModel(Box<ModelForm>),
+    /// A name for the settings of now, or another one for a preset.
+    NamePreset {
+        name: String,
+        instead_of: Option<String>,
+    },
+    SavePlot {
+        curve: Curve,
+        path: String,
+    },
 }
 
 /// What the export dialog is filled with.
@@ -141,6 +211,12 @@ pub struct Measuring {
     pub stable: Arc<StableMasks>,
 }
 
+/// Looking for the setting that suits the clip.
+pub struct Tuning {
+    pub cancel: CancelToken,
+    pub progress: Progress,
+}
+
 pub struct Exporting {
     pub cancel: CancelToken,
     pub progress: RunProgress,
@@ -163,6 +239,16 @@ pub struct State {
     pub changed: Option<Instant>,
     pub results: Results,
     pub exporting: Option<Exporting>,
+    pub tuning: Option<Tuning>,
+    /// What «Auto» found, in words, and the settings it is true of.
+    pub tuned: Option<(Settings, String)>,
+    pub presets: Vec<Preset>,
+    pub project: OpenProject,
+    /// Corners of the polygon that is being drawn, in pixels of the picture.
+    pub drawing: Option<Vec<[f32; 2]>>,
+    /// `None` until it was looked for.
+    pub cuda: Option<CudaStatus>,
+    pub usage: Arc<Usage>,
     pub plan: ExportPlan,
     pub dialog: Option<Dialog>,
     pub toasts: Toasts,
@@ -188,6 +274,13 @@ impl State {
             changed: None,
             results: Results::default(),
             exporting: None,
+            tuning: None,
+            tuned: None,
+            presets: Presets::built_in(),
+            project: OpenProject::default(),
+            drawing: None,
+            cuda: None,
+            usage: Usage::watch(store_folder.clone()),
             plan: ExportPlan::default(),
             dialog: None,
             toasts: Toasts::default(),
@@ -235,6 +328,16 @@ impl State {
         (!groups.is_empty()).then_some(Recipe { session, groups, settings, other: None, leave_out })
     }
 
+    /// The same for the screen, which can show A beside B.
+    pub fn recipe_shown(&self) -> Option<Recipe> {
+        let mut recipe = self.recipe()?;
+        if self.view.mode == Mode::Compare && !self.view.raw_only {
+            let (a, b) = self.choice.a_and_b();
+            (recipe.settings, recipe.other) = (b, Some(a));
+        }
+        Some(recipe)
+    }
+
     pub fn is_running(&self) -> bool {
         self.job.as_ref().is_some_and(|job| job.running)
     }
@@ -255,6 +358,12 @@ impl State {
         } else {
             None
         }
+    }
+
+    /// Why «Auto» can't be pressed.
+    pub fn why_not_tune(&self) -> Option<super::text::Text> {
+        let done = self.job.as_ref().is_some_and(|job| job.complete);
+        if done { self.why_not_export() } else { Some(super::text::Text::NeedResults) }
     }
 
     pub fn why_not_export(&self) -> Option<super::text::Text> {

@@ -1,24 +1,33 @@
 //! What happens between two pictures: events are taken in, keys and drops become commands,
 //! time moves the playhead, and the screen is asked for what it shall show.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use eframe::egui;
 
 use super::{
     App,
     commands::Command,
+    describe::ModelForm,
     keys,
+    machine::Usage,
+    panel::tuning_words,
+    state::{Choice, Dialog},
     text::{Text, fill, t},
     view::Mode,
     viewer::Shown,
-    work::{Event, Look, Wanted},
+    work::{Event, Look, ModelFound, OpenedProject, ProjectFound, Wanted},
 };
 
 /// A slider that is moved on within this time is not measured yet.
 const SETTLED: Duration = Duration::from_millis(250);
 /// How often an incomplete frame is looked at again while the network runs.
 const AGAIN: Duration = Duration::from_millis(200);
+/// How often it is looked whether there is work to keep against a crash.
+const KEPT_EVERY: Duration = Duration::from_millis(500);
 /// How long closing waits for an export to take its unfinished files away.
 const EXIT_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -28,7 +37,7 @@ impl App {
             self.take(event);
         }
         self.take_drops(ctx);
-        for command in keys::commands(ctx, self.state.dialog, self.state.view.raw_only) {
+        for command in keys::commands(ctx, &self.state) {
             self.run(command);
         }
         self.advance(ctx);
@@ -44,13 +53,33 @@ impl App {
             // Progress moves without anybody touching anything.
             ctx.request_repaint_after(Duration::from_millis(200));
         }
+        self.look_after_project(ctx);
         self.want();
+    }
+
+    /// Its title, and what is kept against a crash.
+    fn look_after_project(&mut self, ctx: &egui::Context) {
+        if ctx.input(|input| input.viewport().close_requested()) && !self.may_close() {
+            ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
+        }
+        if self.looked_after.elapsed() < KEPT_EVERY {
+            ctx.request_repaint_after(KEPT_EVERY);
+            return;
+        }
+        self.looked_after = Instant::now();
+        self.keep();
+        let title = self.title();
+        if title != self.shown_title {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
+            self.shown_title = title;
+        }
     }
 
     fn is_busy(&self) -> bool {
         let state = &self.state;
         state.is_running()
             || state.exporting.is_some()
+            || state.tuning.is_some()
             || state.opening.is_some()
             || state.measuring.as_ref().is_some_and(|measuring| measuring.running)
     }
@@ -61,13 +90,66 @@ impl App {
             Event::Chosen(path) => self.run(Command::Open(path)),
             Event::FolderChosen(path) => state.plan.folder = path.display().to_string(),
             Event::Models(models) => {
-                let known = |name: &String| models.iter().any(|model| &model.name == name);
-                if !state.choice.model.as_ref().is_some_and(known) {
-                    state.choice.model = models.first().map(|model| model.name.clone());
-                }
                 state.models = Some(models);
-                self.default_classes();
+                self.default_model();
+                if std::mem::take(&mut self.resume) {
+                    self.run(Command::Stabilise);
+                }
             }
+            Event::LostVideoChosen(video) => {
+                if let Some(Dialog::LostVideo { path, .. }) = &mut state.dialog {
+                    *path = video.display().to_string();
+                }
+            }
+            Event::Failed(error) => state.toasts.error(error),
+            Event::Cuda(status) => state.cuda = Some(status),
+            Event::Model(found) => self.model_found(*found),
+            Event::Project { opening, opened, found } => {
+                if state.opening.as_ref() != Some(&opening) {
+                    return;
+                }
+                state.opening = None;
+                match found {
+                    ProjectFound::Ready { clip, video_changed } => {
+                        self.project_opened(opened, clip, video_changed);
+                    }
+                    ProjectFound::Lost => {
+                        let OpenedProject { file, project, .. } = opened;
+                        let path = project.video.path.display().to_string();
+                        state.dialog = Some(Dialog::LostVideo { file, project, path });
+                    }
+                }
+            }
+            Event::Saved { path, result } => self.saved(path, result.map(|project| *project)),
+            Event::LeftOver(left) => {
+                if state.dialog.is_none() {
+                    state.dialog = Some(Dialog::Restore(left));
+                }
+            }
+            Event::Presets(result) => match result {
+                Ok(presets) => state.presets = presets,
+                Err(error) => state.toasts.error(error),
+            },
+            Event::Tuned(result) => {
+                state.tuning = None;
+                match result {
+                    Ok(Some(tuned)) => {
+                        let choice = Choice { settings: tuned.settings, ..state.choice.clone() };
+                        state.tuned = Some((tuned.settings, tuning_words(&tuned)));
+                        self.run(Command::Change("auto", choice));
+                    }
+                    Ok(None) => {}
+                    Err(error) => state.toasts.error(error),
+                }
+            }
+            Event::CacheCleared => {
+                state.usage = Usage::watch(state.store_folder.clone());
+                state.toasts.info(t(Text::CacheCleared));
+            }
+            Event::PlotSaved(result) => match result {
+                Ok(path) => state.toasts.info(fill(Text::Saved, &[&path.display()])),
+                Err(error) => state.toasts.error(error),
+            },
             Event::Opened { path, result } => {
                 if state.opening.as_ref() != Some(&path) {
                     return;
@@ -182,9 +264,51 @@ impl App {
         self.state.measuring.as_ref().filter(is_running).is_some_and(|measuring| measuring.pass == pass)
     }
 
-    /// People are what most clips are about.
+    /// The network that was chosen, or the best that is there.
+    pub(super) fn default_model(&mut self) {
+        let state = &mut self.state;
+        let Some(models) = &state.models else {
+            self.resume = state.clip.is_some();
+            return;
+        };
+        let known = |name: &String| models.iter().any(|model| &model.name == name);
+        if !state.choice.model.as_ref().is_some_and(known) {
+            if let Some(name) = state.choice.model.as_ref().filter(|_| state.project.is_open()) {
+                state.toasts.error(fill(Text::ModelGone, &[name]));
+            }
+            state.choice.model = models.first().map(|model| model.name.clone());
+        }
+        self.default_classes();
+    }
+
+    /// A network that the user brought: ready, or with a question.
+    fn model_found(&mut self, found: ModelFound) {
+        let state = &mut self.state;
+        match found {
+            ModelFound::Ready(model) => {
+                let pt = PathBuf::from(&model.name);
+                if !state.preferences.models.contains(&pt) {
+                    state.preferences.models.push(pt);
+                }
+                let name = model.name.clone();
+                let models = state.models.get_or_insert_default();
+                models.retain(|known| known.name != name);
+                models.push(model);
+                let choice = Choice { model: Some(name), ..state.choice.clone() };
+                self.run(Command::Change("model", choice));
+                self.default_classes();
+            }
+            ModelFound::Untrusted { pt, sha256 } => state.dialog = Some(Dialog::TrustModel { pt, sha256 }),
+            ModelFound::Undescribed(pt) => {
+                state.dialog = Some(Dialog::DescribeModel(Box::new(ModelForm::new(pt))));
+            }
+            ModelFound::Wrong(error) => state.toasts.error(error),
+        }
+    }
+
+    /// People are what most clips are about. A project says itself what it is about.
     fn default_classes(&mut self) {
-        let Some(model) = self.state.model() else { return };
+        let Some(model) = self.state.model().filter(|_| !self.state.project.is_open()) else { return };
         let known = |name: &String| model.manifest.classes.contains(name);
         if self.state.choice.classes.iter().any(known) {
             return;
@@ -222,7 +346,7 @@ impl App {
     /// Asks for what shall be on the screen; asking twice costs nothing.
     pub(super) fn want(&mut self) {
         let Some(clip) = &self.state.clip else { return };
-        let recipe = self.state.recipe();
+        let recipe = self.state.recipe_shown();
         let incomplete = self.shown.as_ref().is_some_and(|shown| !shown.complete);
         let measuring = self.state.measuring.as_ref();
         let more_comes = self.state.is_running() || measuring.is_some_and(|measuring| measuring.running);
@@ -231,7 +355,7 @@ impl App {
             self.asked = Instant::now();
         }
         let look = match self.state.view.mode {
-            Mode::Side | Mode::Wipe => Look::Masks,
+            Mode::Side | Mode::Wipe | Mode::Compare => Look::Masks,
             Mode::Overlay => Look::Outlines,
             Mode::Difference => Look::Difference,
             Mode::Matte => Look::Matte,

@@ -13,11 +13,13 @@ pub enum Mode {
     Difference,
     Matte,
     Heat,
+    /// Two settings, A and B.
+    Compare,
 }
 
 impl Mode {
-    pub const ALL: [Self; 6] =
-        [Self::Side, Self::Wipe, Self::Overlay, Self::Difference, Self::Matte, Self::Heat];
+    pub const ALL: [Self; 7] =
+        [Self::Side, Self::Wipe, Self::Overlay, Self::Difference, Self::Matte, Self::Heat, Self::Compare];
 
     pub const fn text(self) -> Text {
         match self {
@@ -27,12 +29,13 @@ impl Mode {
             Self::Difference => Text::ViewDifference,
             Self::Matte => Text::ViewMatte,
             Self::Heat => Text::ViewHeat,
+            Self::Compare => Text::ViewCompare,
         }
     }
 
-    /// Raw on the left, smoothed on the right, each a picture of its own.
+    /// Raw on the left, smoothed on the right (or A and B), each a picture of its own.
     pub const fn is_split(self) -> bool {
-        matches!(self, Self::Side | Self::Matte | Self::Heat)
+        matches!(self, Self::Side | Self::Matte | Self::Heat | Self::Compare)
     }
 }
 

@@ -9,6 +9,7 @@ use eframe::egui::{
 
 use super::{
     commands::Command,
+    lasso,
     state::State,
     text::{Text, t},
     theme,
@@ -151,6 +152,7 @@ pub fn show(ui: &mut Ui, state: &mut State, shown: Option<&Shown>, commands: &mu
             );
         }
         readout(ui, state, shown, size, &cells, &response);
+        lasso::show(ui, state, &cells, size, &response, commands);
         let mut bar_ui = ui.new_child(egui::UiBuilder::new().max_rect(bar.shrink2(vec2(8.0, 3.0))));
         mode_bar(&mut bar_ui, state, commands);
     });
@@ -203,7 +205,7 @@ fn interact(ui: &mut Ui, state: &mut State, stage: Rect, cells: &[Rect], size: V
         state.view.pan(response.drag_delta(), size, cells[0]);
         ui.ctx().set_cursor_icon(CursorIcon::Grabbing);
     }
-    if response.double_clicked() {
+    if response.double_clicked() && state.drawing.is_none() {
         state.view.zoom = None;
     }
     response
@@ -251,8 +253,14 @@ fn paint_cell(ui: &Ui, state: &State, shown: &Shown, size: Vec2, cell: Rect, sid
         }
         (_, true) if split => {
             layer(side, &painter);
-            let (text, colour) = if side == 0 { (Text::Raw, amber) } else { (smoothed, teal) };
-            chip(ui, corner(false), Align2::LEFT_TOP, t(text), colour);
+            let colour = if side == 0 { amber } else { teal };
+            let text = match (state.view.mode, side) {
+                (Mode::Compare, 0) => "A",
+                (Mode::Compare, _) => "B",
+                (_, 0) => t(Text::Raw),
+                _ => t(smoothed),
+            };
+            chip(ui, corner(false), Align2::LEFT_TOP, text, colour);
         }
         (Mode::Overlay, false) => {
             layer(0, &painter);

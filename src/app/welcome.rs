@@ -38,7 +38,11 @@ pub fn show(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
         if ui.add(button).on_hover_text(t(Text::NoDialog)).clicked() {
             commands.push(Command::Browse);
         }
-        ui.add_space(16.0);
+        ui.add_space(6.0);
+        if ui.link(t(Text::TrySample)).on_hover_text(t(Text::TrySampleHint)).clicked() {
+            commands.push(Command::OpenSample);
+        }
+        ui.add_space(12.0);
         path_field(ui, state, commands);
         if !state.preferences.recent.is_empty() {
             ui.add_space(18.0);
@@ -75,7 +79,7 @@ fn path_field(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
 }
 
 /// `~` is the home folder, as in a shell.
-fn expanded(path: &str) -> PathBuf {
+pub fn expanded(path: &str) -> PathBuf {
     match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
         (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
         _ => PathBuf::from(path),

@@ -24,4 +24,4 @@ pub use proxies::make_proxies;
 pub use run::{FLOW, Model, Run, RunProgress};
 pub use stabilise::{Stabilisation, Stable, StableFrame};
 pub use truth::Truth;
-pub use tune::{Trial, Tuned, tune, tune_for};
+pub use tune::{MAX_LAG_FRAMES, Trial, Tuned, tune, tune_for};

@@ -70,7 +70,7 @@ impl Store {
     pub fn clip(&self, fingerprint: &str) -> Result<ClipStore, StoreError> {
         fs::create_dir_all(&self.root).map_err(StoreError::on(&self.root, "created"))?;
         let clip = ClipStore::open(self.root.join(fingerprint))?;
-        self.remove_oldest();
+        self.trim();
         if let Some(clip) = clip {
             return Ok(clip);
         }
@@ -82,17 +82,25 @@ impl Store {
         }
     }
 
+    /// What all clips take on the disk.
+    pub fn bytes(&self) -> u64 {
+        self.clips().iter().map(|(_, _, bytes)| bytes).sum()
+    }
+
+    /// When each clip was last used, its folder and its size.
+    fn clips(&self) -> Vec<(SystemTime, PathBuf, u64)> {
+        let entries = fs::read_dir(&self.root).into_iter().flatten().flatten();
+        let clips = entries.filter_map(|entry| {
+            let used = fs::metadata(entry.path().join(LOCK_NAME)).ok()?.modified().ok()?;
+            Some((used, entry.path(), folder_bytes(&entry.path())))
+        });
+        clips.collect()
+    }
+
     /// Removes clips nobody has open, oldest first, until the limit is kept. What can't be
     /// looked at or removed is left: the store must not stop the work it serves.
-    fn remove_oldest(&self) {
-        let Ok(entries) = fs::read_dir(&self.root) else { return };
-        let mut clips: Vec<(SystemTime, PathBuf, u64)> = entries
-            .flatten()
-            .filter_map(|entry| {
-                let used = fs::metadata(entry.path().join(LOCK_NAME)).ok()?.modified().ok()?;
-                Some((used, entry.path(), folder_bytes(&entry.path())))
-            })
-            .collect();
+    pub fn trim(&self) {
+        let mut clips = self.clips();
         clips.sort();
         let mut total: u64 = clips.iter().map(|clip| clip.2).sum();
         for (_, folder, bytes) in clips {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Event, JOB_BYTES, Mail, Pass, Recipe, StableMasks, words};
+use super::{Event, Mail, Pass, Recipe, StableMasks, words};
 use crate::{
     metrics::MeterSettings,
     pipeline::{CancelToken, PipelineError, Progress, Stabilisation, Stable},
@@ -16,27 +16,41 @@ use crate::{
 /// Rows are sent in batches: the window needn't wake for each.
 const BATCH: Duration = Duration::from_millis(100);
 
-/// Follows pass 1 to its end, and fills `stable`, whose recipe it takes.
-pub fn measure(mail: Mail, stable: Arc<StableMasks>, pass: Pass, progress: Progress, cancel: CancelToken) {
-    thread::spawn(move || {
-        process::give_way();
-        let Recipe { session, groups, settings, leave_out, .. } = stable.recipe.clone();
-        let stabilisation = Stabilisation {
+impl Recipe {
+    /// Pass 2 of it.
+    pub fn stabilisation(self, memory_bytes: usize, cancel: &CancelToken) -> Stabilisation {
+        let Self { session, groups, settings, leave_out, .. } = self;
+        Stabilisation {
             tracks: session.tracks.clone(),
             range: session.range,
             manifest: session.manifest.clone(),
             groups,
             settings,
             size: session.size(),
-            memory_bytes: JOB_BYTES / 2,
+            memory_bytes,
             meter: MeterSettings {
                 expected_lag_frames: settings.expected_lag_frames(),
                 ..MeterSettings::default()
             },
             truth: None,
             leave_out,
-            cancel,
-        };
+            cancel: cancel.clone(),
+        }
+    }
+}
+
+/// Follows pass 1 to its end, and fills `stable`, whose recipe it takes.
+pub fn measure(
+    mail: Mail,
+    stable: Arc<StableMasks>,
+    memory_bytes: usize,
+    pass: Pass,
+    progress: Progress,
+    cancel: CancelToken,
+) {
+    thread::spawn(move || {
+        process::give_way();
+        let stabilisation = stable.recipe.clone().stabilisation(memory_bytes, &cancel);
         let mut rows = Vec::new();
         let mut sent = Instant::now();
         let result = stabilisation.run(|result| {

@@ -1,6 +1,7 @@
 //! What runs beside the window: nothing here waits on the window, and the window waits on
 //! nothing here. Work sends [`Event`]s; the window takes them once a frame.
 
+mod keep;
 mod layers;
 mod measure;
 mod open;
@@ -10,46 +11,81 @@ mod proxies;
 mod screen;
 mod session;
 mod stable;
+mod tune;
 
 use std::{path::PathBuf, sync::Arc, sync::mpsc};
 
 use eframe::egui;
 
+pub use keep::{Job, Keeper, PresetChange};
 pub use layers::Look;
 pub use measure::measure;
-pub use open::{browse, list_models, look_into};
+pub use open::{
+    Browse, ModelFound, ModelStep, OpenedProject, ProjectFound, ProjectSource, browse, list_models,
+    look_for_cuda, look_into, open_model, open_project, open_sample,
+};
 pub use screen::{Layers, Painted, Picture, Quality, Recipe, Screen, Source, Wanted};
 pub use session::{Clips, Session, StartSession, export};
 pub use stable::StableMasks;
+pub use tune::tune;
 
 use super::state::Clip;
 use crate::{
     metrics::{ClassSummary, FrameMetrics},
-    segment::Manifest,
+    pipeline::Tuned,
+    project::{LeftOver, Preset, Project},
+    segment::{Manifest, torchscript::CudaStatus},
     video::VideoSource,
 };
 
-/// Bytes for decoded pictures, for drafts and for exact previews, for the masks of pass 2,
-/// and for everything in flight of a job: together the budget of the command line.
+/// Bytes for decoded pictures, for drafts and for exact previews, and for the masks of
+/// pass 2.
 const PICTURE_BYTES: usize = 40 << 20;
 const DRAFT_BYTES: usize = 64 << 20;
 const FULL_BYTES: usize = 56 << 20;
 const STABLE_BYTES: usize = 32 << 20;
-pub const JOB_BYTES: usize = 320 << 20;
+const PREVIEW_BYTES: usize = PICTURE_BYTES + DRAFT_BYTES + FULL_BYTES + STABLE_BYTES;
 
 /// A pass of smoothing and measuring; later ones have larger numbers.
 pub type Pass = u64;
 
 #[derive(Clone, Debug)]
 pub struct ModelInfo {
+    /// Of one that is installed, or the path of the user's own `.pt`.
     pub name: String,
     pub manifest: Manifest,
+}
+
+impl ModelInfo {
+    /// Without the folder that it lies in.
+    pub fn title(name: &str) -> &str {
+        name.rsplit('/').next().unwrap_or(name).trim_end_matches(".pt")
+    }
 }
 
 pub enum Event {
     /// A file was chosen in a dialog.
     Chosen(PathBuf),
     FolderChosen(PathBuf),
+    LostVideoChosen(PathBuf),
+    /// Something small, which needs no more than to be told.
+    Failed(String),
+    Cuda(CudaStatus),
+    Model(Box<ModelFound>),
+    Project {
+        opening: PathBuf,
+        opened: OpenedProject,
+        found: ProjectFound,
+    },
+    Saved {
+        path: PathBuf,
+        result: Result<Box<Project>, String>,
+    },
+    LeftOver(Box<LeftOver>),
+    Presets(Result<Vec<Preset>, String>),
+    Tuned(Result<Option<Box<Tuned>>, String>),
+    CacheCleared,
+    PlotSaved(Result<PathBuf, String>),
     Models(Vec<ModelInfo>),
     Opened {
         path: PathBuf,

@@ -152,6 +152,11 @@ impl Screen {
         self.shared.state().opened = Some((path, source));
     }
 
+    /// Where proxies are kept, from the next clip on.
+    pub fn set_clips(&mut self, clips: Clips) {
+        self.clips = clips;
+    }
+
     /// Asks for this, if it isn't what was asked for last.
     pub fn want(&mut self, wanted: Wanted) {
         if self.sent.as_ref() == Some(&wanted) {

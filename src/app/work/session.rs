@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Event, JOB_BYTES, Mail, words};
+use super::{super::machine::Machine, Event, Mail, words};
 use crate::{
     frame::FrameSize,
     pipeline::{
@@ -19,14 +19,12 @@ use crate::{
     segment::{
         ClassGroup, Manifest, SegmentError, Segmenter, coverage,
         library::Library,
-        torchscript::{Device, Options, TorchScript},
+        torchscript::{Options, TorchScript},
     },
     store::{ClipStore, Store, Track},
     video::{self, Proxy},
 };
 
-/// Old results make room for new ones beyond this.
-const STORE_LIMIT_BYTES: u64 = 20 << 30;
 /// Frames that are looked at for the share of each class.
 const COVERAGE_FRAMES: usize = 16;
 
@@ -74,6 +72,8 @@ impl Session {
 #[derive(Clone)]
 pub struct Clips {
     root: PathBuf,
+    /// Old results make room for new ones beyond this.
+    limit_bytes: u64,
     open: Arc<Mutex<Option<OpenClip>>>,
     proxies: Arc<Mutex<Option<OpenProxies>>>,
 }
@@ -93,8 +93,8 @@ struct OpenClip {
 }
 
 impl Clips {
-    pub fn in_folder(root: PathBuf) -> Self {
-        Self { root, open: Arc::default(), proxies: Arc::default() }
+    pub fn in_folder(root: PathBuf, limit_bytes: u64) -> Self {
+        Self { root, limit_bytes, open: Arc::default(), proxies: Arc::default() }
     }
 
     /// The small pictures of a video. Those of the last one asked for stay open.
@@ -105,10 +105,19 @@ impl Clips {
         }
         *open = None;
         let name = format!("{}-proxies", video::fingerprint(video)?);
-        let store = Store::new(self.root.clone(), STORE_LIMIT_BYTES).clip(&name)?;
+        let store = Store::new(self.root.clone(), self.limit_bytes).clip(&name)?;
         let track = Arc::new(store.track("480")?);
         *open = Some(OpenProxies { video: video.to_owned(), track: track.clone(), _store: store });
         Ok(track)
+    }
+
+    /// Removes all results but those of the clip that is open.
+    pub fn clear(&self, mail: Mail) {
+        let store = Store::new(self.root.clone(), 0);
+        thread::spawn(move || {
+            store.trim();
+            mail.send(Event::CacheCleared);
+        });
     }
 
     fn open(
@@ -123,7 +132,7 @@ impl Clips {
             Some(clip) if clip.fingerprint == fingerprint => clip,
             other => {
                 drop(other);
-                let store = Store::new(self.root.clone(), STORE_LIMIT_BYTES).clip(&fingerprint)?;
+                let store = Store::new(self.root.clone(), self.limit_bytes).clip(&fingerprint)?;
                 OpenClip { fingerprint, store: Arc::new(store), tracks: HashMap::new() }
             }
         };
@@ -153,6 +162,7 @@ pub struct StartSession {
     pub size: FrameSize,
     pub model: String,
     pub range: FrameRange,
+    pub machine: Machine,
     pub progress: Progress,
     pub cancel: CancelToken,
 }
@@ -187,8 +197,8 @@ impl StartSession {
             size: self.size,
             _clip: store,
         });
-        let options =
-            Options { device: Device::Auto, threads: 0, long_side: None, try_sizes: !found.is_ours };
+        let Machine { device, threads, .. } = self.machine;
+        let options = Options { device, threads, long_side: None, try_sizes: !found.is_ours };
         let (job, theirs) = (self.job, mail.clone());
         let load = move || -> Result<Box<dyn Segmenter>, SegmentError> {
             let network = TorchScript::load(&found.pt, found.manifest, options)?;
@@ -200,7 +210,7 @@ impl StartSession {
             range: self.range,
             tracks,
             load_network: Box::new(load),
-            memory_bytes: JOB_BYTES / 2,
+            memory_bytes: self.machine.job_bytes() / 2,
             progress: self.progress,
             cancel: self.cancel.clone(),
             watch,

@@ -1,0 +1,122 @@
+//! Which network, where it runs, and which of its classes become masks.
+
+use eframe::egui::{self, RichText, Ui, vec2};
+
+use super::{
+    super::{
+        commands::Command,
+        machine::Machine,
+        state::{Choice, State},
+        text::{Text, t},
+        theme,
+        work::ModelInfo,
+    },
+    choose, heading,
+};
+use crate::{
+    export::palette,
+    segment::torchscript::{CudaStatus, Device},
+};
+
+/// Classes under this share of the picture count as not found.
+const FOUND_SHARE: f32 = 0.0005;
+
+pub fn show(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    model(ui, state, commands);
+    device(ui, state, commands);
+    ui.add_space(4.0);
+    classes(ui, state, commands);
+}
+
+fn model(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    heading(ui, Text::Model).on_hover_text(t(Text::ModelHint));
+    let Some(models) = &state.models else {
+        ui.spinner();
+        return;
+    };
+    if models.is_empty() {
+        ui.label(RichText::new(t(Text::NoModels)).color(ui.visuals().warn_fg_color));
+        if ui.button(t(Text::LookAgain)).clicked() {
+            commands.push(Command::ListModels);
+        }
+        return;
+    }
+    let chosen = state.choice.model.as_deref().map_or("", ModelInfo::title);
+    let all = models.iter().map(|model| (ModelInfo::title(&model.name).to_owned(), &model.name));
+    if let Some(name) = choose(ui, "model", Text::Model, ui.available_width(), chosen, all) {
+        let choice = Choice { model: Some(name.clone()), ..state.choice.clone() };
+        commands.push(Command::Change("model", choice));
+    }
+}
+
+/// Where there is a GPU that can't be used, the reason stands there too.
+fn device(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    let machine = &state.preferences.machine;
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        ui.label(RichText::new(t(Text::Device)).weak());
+        let why_no_cuda = match &state.cuda {
+            Some(CudaStatus::Ready { .. }) => None,
+            Some(CudaStatus::NoGpu) => Some(t(Text::NoGpu).to_owned()),
+            Some(CudaStatus::Unusable { reason }) => Some(reason.clone()),
+            None => Some(t(Text::LookingForGpu).to_owned()),
+        };
+        for (device, text) in
+            [(Device::Auto, t(Text::DeviceAuto)), (Device::Cpu, "CPU"), (Device::Cuda, "CUDA")]
+        {
+            let reason = why_no_cuda.as_deref().filter(|_| device == Device::Cuda);
+            let button = egui::Button::selectable(machine.device == device, text);
+            let response = ui.add_enabled(reason.is_none(), button).on_hover_text(t(Text::DeviceHint));
+            if response.clicked() {
+                commands.push(Command::Machine(Machine { device, ..machine.clone() }));
+            }
+            response.on_disabled_hover_text(reason.unwrap_or_default());
+        }
+    });
+    if let Some(CudaStatus::Unusable { reason }) = &state.cuda {
+        ui.label(RichText::new(reason).small().color(ui.visuals().warn_fg_color));
+    }
+}
+
+fn classes(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    let Some(model) = state.model() else { return };
+    heading(ui, Text::Classes).on_hover_text(t(Text::ClassesHint));
+    let share = |class: usize| state.results.coverage.get(class).copied().unwrap_or(0.0);
+    let names = &model.manifest.classes;
+    let mut order: Vec<usize> = (0..names.len()).filter(|&class| names[class] != "background").collect();
+    order.sort_by(|&a, &b| share(b).total_cmp(&share(a)));
+    let is_chosen = |class: usize| state.choice.classes.contains(&names[class]);
+    let (first, rest): (Vec<usize>, Vec<usize>) =
+        order.into_iter().partition(|&class| is_chosen(class) || share(class) >= FOUND_SHARE);
+    let row = |ui: &mut Ui, class: usize, commands: &mut Vec<Command>| {
+        ui.horizontal(|ui| {
+            let (dot, _) = ui.allocate_exact_size(vec2(10.0, 10.0), egui::Sense::hover());
+            ui.painter().rect_filled(dot, 3.0, theme::rgb(palette::class_colour(class.max(1))));
+            let mut chosen = is_chosen(class);
+            if ui.checkbox(&mut chosen, &names[class]).changed() {
+                let mut choice = state.choice.clone();
+                if chosen {
+                    choice.classes.push(names[class].clone());
+                } else {
+                    choice.classes.retain(|name| name != &names[class]);
+                }
+                commands.push(Command::Change("classes", choice));
+            }
+            if share(class) >= FOUND_SHARE {
+                ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                    ui.label(RichText::new(format!("{:.1} %", 100.0 * share(class))).weak());
+                });
+            }
+        });
+    };
+    for class in first {
+        row(ui, class, commands);
+    }
+    if !rest.is_empty() {
+        ui.collapsing(t(Text::MoreClasses), |ui| {
+            for class in rest {
+                row(ui, class, commands);
+            }
+        });
+    }
+}
