@@ -378,7 +378,7 @@ impl App {
         let names: Vec<String> = recipe.groups.iter().map(|group| group.name().to_owned()).collect();
         self.state.results.begin(&names);
         let memory_bytes = self.state.preferences.machine.job_bytes() / 2;
-        let stable = Arc::new(StableMasks::new(recipe));
+        let stable = Arc::new(StableMasks::new(recipe, self.state.preferences.machine.preview_bytes()));
         let (mail, masks) = (self.mail.clone(), stable.clone());
         work::measure(mail, masks, memory_bytes, pass, progress.clone(), cancel.clone());
         self.state.measuring = Some(Measuring { pass, cancel, progress, running: true, stable });
@@ -390,10 +390,10 @@ impl App {
         let store = machine.cache_folder.clone().unwrap_or_else(|| self.store.clone());
         if store != state.store_folder || machine.cache_gib != state.preferences.machine.cache_gib {
             self.clips = Clips::in_folder(store.clone(), machine.cache_bytes());
-            self.screen.set_clips(self.clips.clone());
             state.usage = Usage::watch(store.clone());
             state.store_folder = store;
         }
+        self.screen.set_limits(self.clips.clone(), machine.preview_bytes());
         state.preferences.machine = machine;
     }
 

@@ -136,7 +136,7 @@ impl App {
         Self {
             state: State::new(preferences, store),
             ctx: ctx.clone(),
-            screen: Screen::new(mail.clone(), clips.clone()),
+            screen: Screen::new(mail.clone(), clips.clone(), machine.preview_bytes()),
             mail,
             events,
             store: folders.cache,

@@ -38,13 +38,23 @@ use crate::{
     video::VideoSource,
 };
 
-/// Bytes for decoded pictures, for drafts and for exact previews, and for the masks of
-/// pass 2.
-const PICTURE_BYTES: usize = 40 << 20;
-const DRAFT_BYTES: usize = 64 << 20;
-const FULL_BYTES: usize = 56 << 20;
-const STABLE_BYTES: usize = 32 << 20;
-const PREVIEW_BYTES: usize = PICTURE_BYTES + DRAFT_BYTES + FULL_BYTES + STABLE_BYTES;
+/// How the preview's bytes are shared out.
+#[derive(Clone, Copy)]
+pub struct PreviewBytes {
+    /// For decoded frames.
+    pictures: usize,
+    drafts: usize,
+    full: usize,
+    /// For the masks of pass 2.
+    stable: usize,
+}
+
+impl PreviewBytes {
+    pub fn of(all: usize) -> Self {
+        let share = |parts: usize| all / 24 * parts;
+        Self { pictures: share(5), drafts: share(8), full: share(7), stable: share(4) }
+    }
+}
 
 /// A pass of smoothing and measuring; later ones have larger numbers.
 pub type Pass = u64;

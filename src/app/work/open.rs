@@ -222,7 +222,9 @@ pub fn open_project(mail: Mail, source: ProjectSource) {
         };
         let found = match located {
             Located::Missing => Ok(ProjectFound::Lost),
-            Located::Same(path) => clip(&path).map(|(clip, _)| ProjectFound::Ready { clip, video_changed: false }),
+            Located::Same(path) => {
+                clip(&path).map(|(clip, _)| ProjectFound::Ready { clip, video_changed: false })
+            }
             Located::Changed(path) => {
                 clip(&path).map(|(clip, _)| ProjectFound::Ready { clip, video_changed: true })
             }

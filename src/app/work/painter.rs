@@ -5,7 +5,7 @@ use std::{ops::RangeInclusive, sync::Arc, thread, time::Duration};
 use eframe::egui::ColorImage;
 
 use super::{
-    DRAFT_BYTES, Event, FULL_BYTES, Look, Mail, StableMasks, layers,
+    Event, Look, Mail, PreviewBytes, StableMasks, layers,
     screen::{Layers, Painted, Picture, Quality, Recipe, Shared, Source, Wanted},
     words,
 };
@@ -239,7 +239,10 @@ impl Painter {
     fn preview(&mut self, recipe: &Recipe) -> &mut Preview {
         let preview = match self.preview.take() {
             Some((known, preview)) if known.is_over_the_same(recipe) => preview,
-            _ => recipe.session.preview(recipe.groups.clone(), [DRAFT_BYTES, FULL_BYTES]),
+            _ => {
+                let PreviewBytes { drafts, full, .. } = self.shared.state().bytes;
+                recipe.session.preview(recipe.groups.clone(), [drafts, full])
+            }
         };
         &mut self.preview.insert((recipe.clone(), preview)).1
     }

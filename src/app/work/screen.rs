@@ -16,7 +16,7 @@ use std::{
 
 use eframe::egui::ColorImage;
 
-use super::{Clips, Look, Mail, PICTURE_BYTES, Session, StableMasks, painter, pictures, proxies};
+use super::{Clips, Look, Mail, PreviewBytes, Session, StableMasks, painter, pictures, proxies};
 use crate::{
     frame::Frame,
     pipeline::{CancelToken, Watch},
@@ -139,8 +139,8 @@ pub struct Screen {
 }
 
 impl Screen {
-    pub fn new(mail: Mail, clips: Clips) -> Self {
-        let shared = Arc::new(Shared::default());
+    pub fn new(mail: Mail, clips: Clips, bytes: PreviewBytes) -> Self {
+        let shared = Arc::new(Shared { state: Mutex::new(State::new(bytes)), changed: Condvar::new() });
         painter::spawn(mail.clone(), shared.clone());
         pictures::spawn(mail, shared.clone());
         Self { shared, clips, sent: None, filling: CancelToken::new() }
@@ -152,9 +152,10 @@ impl Screen {
         self.shared.state().opened = Some((path, source));
     }
 
-    /// Where proxies are kept, from the next clip on.
-    pub fn set_clips(&mut self, clips: Clips) {
+    /// Where proxies are kept, and how much memory may be used, from the next clip on.
+    pub fn set_limits(&mut self, clips: Clips, bytes: PreviewBytes) {
         self.clips = clips;
+        self.shared.state().bytes = bytes;
     }
 
     /// Asks for this, if it isn't what was asked for last.
@@ -188,14 +189,13 @@ impl Drop for Screen {
 }
 
 /// What the window and the two threads tell each other.
-#[derive(Default)]
 pub struct Shared {
     state: Mutex<State>,
     pub changed: Condvar,
 }
 
-#[derive(Default)]
 pub struct State {
+    pub bytes: PreviewBytes,
     pub is_closed: bool,
     /// The newest wish, until it is taken up.
     pub wanted: Option<Wanted>,
@@ -251,6 +251,25 @@ impl Shared {
 }
 
 impl State {
+    fn new(bytes: PreviewBytes) -> Self {
+        Self {
+            bytes,
+            is_closed: false,
+            wanted: None,
+            to_decode: None,
+            next: 0,
+            is_near: false,
+            awaiting: None,
+            has_come_back: false,
+            hurry: None,
+            on_screen: None,
+            proxies: None,
+            opened: None,
+            clip: PathBuf::new(),
+            frames: HashMap::new(),
+        }
+    }
+
     pub fn frame(&self, path: &Path, index: usize) -> Option<Arc<Frame>> {
         if self.clip == path { self.frames.get(&index).cloned() } else { None }
     }
@@ -262,7 +281,7 @@ impl State {
             self.clip = path.to_owned();
         }
         let index = frame.index().get();
-        let room = (PICTURE_BYTES / frame.rgb().len()).max(1);
+        let room = (self.bytes.pictures / frame.rgb().len()).max(1);
         self.frames.insert(index, frame);
         while self.frames.len() > room {
             let farthest = self.frames.keys().copied().max_by_key(|key| key.abs_diff(index));

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Recipe, STABLE_BYTES};
+use super::{PreviewBytes, Recipe};
 use crate::{export::MaskPair, frame::FrameSize, mask::Mask};
 
 const ZSTD_LEVEL: i32 = 1;
@@ -14,6 +14,7 @@ const ZSTD_LEVEL: i32 = 1;
 /// serves the rest.
 pub struct StableMasks {
     pub recipe: Recipe,
+    memory_bytes: usize,
     frames: Mutex<Frames>,
 }
 
@@ -24,14 +25,14 @@ struct Frames {
 }
 
 impl StableMasks {
-    pub fn new(recipe: Recipe) -> Self {
-        Self { recipe, frames: Mutex::default() }
+    pub fn new(recipe: Recipe, bytes: PreviewBytes) -> Self {
+        Self { recipe, memory_bytes: bytes.stable, frames: Mutex::default() }
     }
 
     pub fn put(&self, index: usize, masks: &[MaskPair]) {
         let packed = pack(masks);
         let mut frames = self.frames();
-        if frames.bytes + packed.len() <= STABLE_BYTES {
+        if frames.bytes + packed.len() <= self.memory_bytes {
             frames.bytes += packed.len();
             frames.packed.insert(index, packed);
         }
