@@ -18,8 +18,8 @@ use egui_kittest::kittest::NodeT as _;
 
 use crate::workbench::{Window, alone, drop_on, pictures, until, window};
 
-/// Enough for every commit; the whole thousand is asked for by `STEADYMASK_RANDOM_ACTIONS`.
-const ACTIONS: usize = 150;
+/// Or as many as `STEADYMASK_RANDOM_ACTIONS` says.
+const ACTIONS: usize = 1000;
 const KEYS: [Key; 28] = [
     Key::Space,
     Key::J,
