@@ -17,7 +17,7 @@ use crate::{
     metrics::{ClassSummary, Distribution, FrameMetrics, Metric, Protocol, ReferenceScores},
     pipeline::{
         Analysis, CancelToken, Evaluation, FLOW, Model, PipelineError, Progress, SCORING_FLOW, Scored,
-        Tracks, tune_for,
+        Tracks, Watch, tune_for,
     },
     segment::ClassGroup,
     smooth::{Method, Settings, Switch},
@@ -184,6 +184,7 @@ impl Job {
             memory_bytes: args.machine.memory,
             progress: Progress::default(),
             cancel: cancel.clone(),
+            watch: Watch::default(),
         }
         .spawn()
         .join()

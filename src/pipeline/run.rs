@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Analysed, Analysis, CancelToken, Every, Export, Finished, FrameRange, PipelineError, Progress, Tracks,
-    stretch,
+    Watch, stretch,
 };
 use crate::{
     export::{ExportKind, ExportOptions},
@@ -109,6 +109,7 @@ impl Run {
             memory_bytes: self.memory_bytes / 2,
             progress: progress.network.clone(),
             cancel: stop.clone(),
+            watch: Watch::default(),
         }
         .spawn();
         // When pass 1 fails, the passes behind it stop rather than use up what is stored.

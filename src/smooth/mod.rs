@@ -32,6 +32,7 @@ pub use cleanup::{fill_holes, hysteresis, remove_specks};
 pub use decide::{decide, harden, outside};
 pub use hard::HardSmoother;
 pub use settings::{Alpha, Input, Method, Settings, SettingsError, Switch, Threshold, Timing, Window};
+pub use single::{Frames, Step};
 
 use crate::flow::FlowPair;
 use crate::frame::FrameSize;
