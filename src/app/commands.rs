@@ -251,11 +251,7 @@ impl App {
                     self.state.dialog = Some(dialog);
                 }
             }
-            Command::CloseDialog => {
-                if let Some(Dialog::Restore(left)) = state.dialog.take() {
-                    self.keeper.send(Job::Discard(left));
-                }
-            }
+            Command::CloseDialog => state.dialog = None,
             Command::Export => self.export(),
             Command::ShowClass(class) => {
                 state.results.class = class;

@@ -47,7 +47,8 @@ pub fn show(ctx: &egui::Context, state: &mut State, commands: &mut Vec<Command>)
             }
         }
     });
-    if modal.should_close() {
+    // Work that a crash left is not passed over by a click beside the question.
+    if modal.should_close() && !matches!(dialog, Dialog::Restore(_)) {
         commands.push(Command::CloseDialog);
     }
     state.dialog = Some(dialog);
