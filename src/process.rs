@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Write as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -33,7 +33,7 @@ pub fn with_passive_openmp() {
 }
 
 /// A folder of unfinished files, removed when this is dropped, and by [`exit_now`], which
-/// drops nothing.
+/// drops nothing. Folders in it that are [kept](Self::keep) stay where they have files.
 pub struct Passing(Remains);
 
 #[derive(Clone, PartialEq)]
@@ -41,6 +41,7 @@ struct Remains {
     folder: PathBuf,
     /// Innermost first.
     parents: Vec<PathBuf>,
+    kept: Vec<PathBuf>,
 }
 
 static REMAINS: Mutex<Vec<Remains>> = Mutex::new(Vec::new());
@@ -48,9 +49,25 @@ static REMAINS: Mutex<Vec<Remains>> = Mutex::new(Vec::new());
 impl Passing {
     /// Of `parents`, innermost first, those go too that are empty then.
     pub fn new(folder: PathBuf, parents: Vec<PathBuf>) -> Self {
-        let remains = Remains { folder, parents };
+        let remains = Remains { folder, parents, kept: Vec::new() };
         all_remains().push(remains.clone());
         Self(remains)
+    }
+
+    /// Lets what is in `folder`, below this one, stay.
+    pub fn keep(&mut self, folder: PathBuf) {
+        self.set_kept([&self.0.kept[..], &[folder]].concat());
+    }
+
+    pub fn keep_nothing(&mut self) {
+        self.set_kept(Vec::new());
+    }
+
+    fn set_kept(&mut self, kept: Vec<PathBuf>) {
+        if let Some(known) = all_remains().iter_mut().find(|remains| **remains == self.0) {
+            known.kept.clone_from(&kept);
+        }
+        self.0.kept = kept;
     }
 }
 
@@ -63,6 +80,10 @@ impl Drop for Passing {
 
 impl Remains {
     fn remove(&self) {
+        if self.kept.iter().any(|folder| has_files(folder)) {
+            self.prune(&self.folder);
+            return;
+        }
         // Under another name first: a thread that is still writing can't add files to it then.
         let moved = self.folder.with_extension("gone");
         let folder = if fs::rename(&self.folder, &moved).is_ok() { &moved } else { &self.folder };
@@ -71,6 +92,24 @@ impl Remains {
             let _ = fs::remove_dir(parent);
         }
     }
+
+    /// Removes everything below `folder` but what is kept.
+    fn prune(&self, folder: &Path) {
+        let entries = fs::read_dir(folder).ok().filter(|_| !self.kept.iter().any(|kept| kept == folder));
+        for path in entries.into_iter().flatten().flatten().map(|entry| entry.path()) {
+            if path.is_dir() {
+                self.prune(&path);
+                // Refused where something is in it.
+                let _ = fs::remove_dir(&path);
+            } else {
+                let _ = fs::remove_file(&path);
+            }
+        }
+    }
+}
+
+fn has_files(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }
 
 fn all_remains() -> MutexGuard<'static, Vec<Remains>> {

@@ -47,6 +47,7 @@ libopencv-imgproc-dev   scaling, warping
 libopencv-imgcodecs-dev image files
 libopencv-videoio-dev   video files, through FFmpeg
 libopencv-video-dev     optical flow
+ffmpeg                  writes videos: sound, transparency, exact times
 libgl1                  the window
 libegl1                 the window
 libxkbcommon-x11-0      the window's keyboard
@@ -54,7 +55,6 @@ libxcursor1             the window's mouse
 libxi6                  the window's mouse
 libxrandr2              the window's screens"
 for_tests="
-ffmpeg                  makes odd clips and reads exports back
 xvfb                    a screen for the window's tests
 xauth                   a screen for the window's tests
 xdotool                 the window's tests click and type"

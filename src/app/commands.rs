@@ -14,6 +14,7 @@ use super::{
     work::{self, Browse, Clips, Job, ModelStep, PresetChange, ProjectSource, StartSession},
 };
 use crate::{
+    export::ExportOptions,
     pipeline::{CancelToken, Export, Progress, RunProgress},
     project::{self, LeftOver, Project},
     region::{Polygon, Region},
@@ -468,10 +469,9 @@ impl App {
             settings: state.choice.settings,
             leave_out: state.choice.leave_out.clone(),
             exports: state.plan.kinds.clone(),
+            options: ExportOptions::default(),
             out: PathBuf::from(state.plan.folder.trim()),
             force: state.plan.force,
-            size: clip.info.size,
-            frames_per_sec: clip.info.frames_per_sec,
             memory_bytes: state.preferences.machine.job_bytes() / 2,
         };
         let (progress, cancel) = (RunProgress::default(), CancelToken::new());

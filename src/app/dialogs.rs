@@ -12,9 +12,9 @@ use super::{
     commands::Command,
     keys,
     state::{Dialog, State},
-    text::{Text, fill, t},
+    text::{Text, fill, kind_label, t},
 };
-use crate::export::ExportKind;
+use crate::export::{ExportKind, KindGroup};
 
 pub fn show(ctx: &egui::Context, state: &mut State, commands: &mut Vec<Command>) {
     let Some(mut dialog) = state.dialog.take() else { return };
@@ -86,14 +86,12 @@ fn field(ui: &mut Ui, name: Text, value: &mut String, width: f32) -> bool {
     response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter))
 }
 
-fn kind_text(kind: ExportKind) -> Text {
-    match kind {
-        ExportKind::Png => Text::ExportPng,
-        ExportKind::Ffv1 => Text::ExportFfv1,
-        ExportKind::Overlay => Text::ExportOverlay,
-        ExportKind::Csv => Text::ExportCsv,
-        ExportKind::Json => Text::ExportJson,
-        ExportKind::Plots => Text::ExportPlots,
+const fn group_text(group: KindGroup) -> Text {
+    match group {
+        KindGroup::Matte => Text::ExportMattes,
+        KindGroup::Transparency => Text::ExportTransparency,
+        KindGroup::Picture => Text::ExportPictures,
+        KindGroup::Data => Text::ExportData,
     }
 }
 
@@ -105,16 +103,24 @@ fn export(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
         ui.add_space(6.0);
     }
     ui.strong(t(Text::ExportWhat));
-    for kind in ExportKind::ALL {
-        let mut chosen = state.plan.kinds.contains(&kind);
-        if ui.checkbox(&mut chosen, t(kind_text(kind))).changed() {
-            if chosen {
-                state.plan.kinds.push(kind);
-            } else {
-                state.plan.kinds.retain(|other| *other != kind);
+    let most = 0.45 * ui.ctx().content_rect().height();
+    egui::ScrollArea::vertical().max_height(most).auto_shrink([false, true]).show(ui, |ui| {
+        let mut group = None;
+        for kind in ExportKind::ALL {
+            if group.replace(kind.info().group) != Some(kind.info().group) {
+                ui.add_space(4.0);
+                ui.label(RichText::new(t(group_text(kind.info().group))).weak());
+            }
+            let mut chosen = state.plan.kinds.contains(&kind);
+            if ui.checkbox(&mut chosen, kind_label(kind)).changed() {
+                if chosen {
+                    state.plan.kinds.push(kind);
+                } else {
+                    state.plan.kinds.retain(|other| *other != kind);
+                }
             }
         }
-    }
+    });
     ui.add_space(8.0);
     let label = ui.strong(t(Text::ExportFolder));
     ui.horizontal(|ui| {

@@ -165,7 +165,7 @@ pub struct ExportPlan {
 
 impl Default for ExportPlan {
     fn default() -> Self {
-        Self { kinds: ExportKind::ALL.to_vec(), folder: String::new(), force: false }
+        Self { kinds: ExportKind::DEFAULT.to_vec(), folder: String::new(), force: false }
     }
 }
 

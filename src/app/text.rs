@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+use crate::export::ExportKind;
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Language {
     #[default]
@@ -52,6 +54,34 @@ macro_rules! texts {
             }
         }
     };
+}
+
+/// What a kind of export is called: in English as the engine's table has it.
+pub fn kind_label(kind: ExportKind) -> &'static str {
+    if LANGUAGE.load(Ordering::Relaxed) != Language::Russian as u8 {
+        return kind.info().summary;
+    }
+    match kind {
+        ExportKind::Png => "Маски PNG, 8 бит, исходные и сглаженные",
+        ExportKind::Png16 => "Сглаженные маски PNG, 16 бит",
+        ExportKind::Ffv1 => "Маски видео без потерь (FFV1), исходные и сглаженные",
+        ExportKind::H264 => "Сглаженные маски видео H.264",
+        ExportKind::Classmap => "Карта классов PNG с палитрой Pascal VOC и DAVIS",
+        ExportKind::Prores => "Вырезка ProRes 4444 с альфа-каналом",
+        ExportKind::Vp9 => "Вырезка VP9 с альфа-каналом, малый размер",
+        ExportKind::Ffv1Alpha => "Вырезка без потерь с альфа-каналом (FFV1)",
+        ExportKind::PngAlpha => "Вырезка PNG RGBA",
+        ExportKind::Overlay => "Видео с наложенными сглаженными масками",
+        ExportKind::Backdrop => "Классы на одноцветном (зелёном) фоне",
+        ExportKind::Blur => "Классы на размытом фоне",
+        ExportKind::SideBySide => "Исходные рядом со сглаженными, с подписями",
+        ExportKind::Csv => "Метрики каждого кадра (CSV)",
+        ExportKind::Json => "Настройки и итог (JSON)",
+        ExportKind::Coco => "Маски COCO (RLE) с рамками, площадями и уверенностью",
+        ExportKind::Yolo => "Контуры для сегментации YOLO",
+        ExportKind::Plots => "Графики IoU, Dice и нестабильности",
+        ExportKind::Report => "Отчёт на одной странице (HTML)",
+    }
 }
 
 /// The text in the language of the window.
@@ -300,12 +330,10 @@ texts! {
     ExportWhat: "What to save", "Что сохранить";
     ExportFolder: "Folder", "Папка";
     Replace: "Replace files that are there", "Заменять существующие файлы";
-    ExportPng: "Mattes as PNG, raw and smoothed", "Маски PNG, исходные и сглаженные";
-    ExportFfv1: "Mattes as lossless video (FFV1)", "Маски видео без потерь (FFV1)";
-    ExportOverlay: "Video with the masks painted on it", "Видео с наложенными масками";
-    ExportCsv: "Metrics of every frame (CSV)", "Метрики каждого кадра (CSV)";
-    ExportJson: "Settings and summary (JSON)", "Настройки и итог (JSON)";
-    ExportPlots: "Plots (PNG and SVG)", "Графики (PNG и SVG)";
+    ExportMattes: "Mattes", "Маски";
+    ExportTransparency: "Cut-outs with transparency", "Вырезка с прозрачностью";
+    ExportPictures: "Videos to look at", "Видео для просмотра";
+    ExportData: "Data", "Данные";
     ExportRange: "{} frames, {}", "{} кадров, {}";
     Theme: "Theme", "Тема";
     ThemeSystem: "System", "Системная";

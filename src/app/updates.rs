@@ -111,7 +111,7 @@ impl App {
                 state.opening = None;
                 match found {
                     ProjectFound::Ready { clip, video_changed } => {
-                        self.project_opened(opened, clip, video_changed);
+                        self.project_opened(opened, *clip, video_changed);
                     }
                     ProjectFound::Lost => {
                         let OpenedProject { file, project, .. } = opened;

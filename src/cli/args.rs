@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::exit::WrongUse;
 use crate::{
+    export::{Backdrop, Edges, ExportKind, NameTemplate},
     pipeline::FrameRange,
     project::Presets,
     smooth::{Alpha, Input, Method, Settings, Switch, Threshold, Timing, Window},
@@ -109,6 +110,30 @@ impl RangeArgs {
         }
         Ok(range)
     }
+}
+
+/// What to write, and where.
+#[derive(Args, Clone, Debug)]
+pub struct ExportArgs {
+    /// Folder for the results
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// What to write; several with commas
+    #[arg(long, value_enum, value_name = "KINDS", value_delimiter = ',', default_values_t = ExportKind::DEFAULT)]
+    pub export: Vec<ExportKind>,
+    /// Paths of the files below --out, without their endings; {clip}, {kind}, {class} and
+    /// {frame} are filled in
+    #[arg(long, value_name = "TEMPLATE")]
+    pub names: Option<NameTemplate>,
+    /// How smoothed mattes and cut-outs end
+    #[arg(long, value_enum, default_value_t = Edges::Hard)]
+    pub edges: Edges,
+    /// Colour behind the classes in backdrop: #rrggbb, green, blue, black, white, grey, magenta
+    #[arg(long, value_name = "COLOUR", default_value = "green")]
+    pub backdrop: Backdrop,
+    /// Replace files that are there
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// What the machine may give.

@@ -89,14 +89,19 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<ExitCode> 
 }
 
 fn of_video(error: &VideoError) -> ExitCode {
-    if matches!(error, VideoError::Write { .. }) { ExitCode::Output } else { ExitCode::Input }
+    if matches!(error, VideoError::Write { .. } | VideoError::NoFfmpeg) {
+        ExitCode::Output
+    } else {
+        ExitCode::Input
+    }
 }
 
 fn of_export(error: &ExportError) -> ExitCode {
     match error {
         ExportError::Video(error) => of_video(error),
-        ExportError::Exists { .. } => ExitCode::WrongUse,
+        ExportError::Exists { .. } | ExportError::SameName(_) => ExitCode::WrongUse,
         ExportError::Write { .. } => ExitCode::Output,
+        ExportError::NoPicture(_) | ExportError::Draw(_) => ExitCode::Fault,
     }
 }
 

@@ -56,6 +56,8 @@ RUST_LOG=steadymask=info tells more on standard error.";
 enum Command {
     /// Make steady masks of a video: run the network, smooth, measure, export
     Run(run::RunArgs),
+    /// Export from what an earlier run has stored, without the network
+    Export(run::RunArgs),
     /// Score raw and smoothed masks against ground truth, method by method
     Evaluate(evaluate::EvaluateArgs),
     /// Print what a video really holds
@@ -79,7 +81,8 @@ pub fn main() -> ExitCode {
         process::with_passive_openmp();
     }
     let result = match cli.command {
-        Some(Command::Run(args)) => run::run(args),
+        Some(Command::Run(args)) => run::run(args, run::Source::Network),
+        Some(Command::Export(args)) => run::run(args, run::Source::Stored),
         Some(Command::Evaluate(args)) => evaluate::run(args),
         Some(Command::Info(args)) => info::run(args),
         Some(Command::Presets(args)) => presets::run(args),

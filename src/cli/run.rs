@@ -1,4 +1,5 @@
-//! `steadymask run`: from a video to steady masks.
+//! `steadymask run`: from a video to steady masks. `steadymask export`: the same, of what is
+//! stored.
 
 use std::{io::IsTerminal, path::PathBuf, time::Duration};
 
@@ -6,12 +7,12 @@ use clap::Args;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::{
-    args::{MachineArgs, RangeArgs, SmoothingArgs},
+    args::{ExportArgs, MachineArgs, RangeArgs, SmoothingArgs},
     interrupt,
     network::NetworkArgs,
 };
 use crate::{
-    export::ExportKind,
+    export::ExportOptions,
     metrics::{ClassSummary, Distribution, Metric},
     pipeline::{CancelToken, Finished, Progress, Run, RunProgress},
     project::is_project,
@@ -32,17 +33,17 @@ pub struct RunArgs {
     /// can be given several times
     #[arg(long, value_name = "X1,Y1,X2,Y2,…", allow_hyphen_values = true)]
     pub leave_out: Vec<Polygon>,
-    /// Folder for the results
-    #[arg(long, value_name = "FOLDER")]
-    out: PathBuf,
-    /// What to write
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = ExportKind::ALL)]
-    export: Vec<ExportKind>,
-    /// Replace files that are there
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    export: ExportArgs,
     #[command(flatten)]
     machine: MachineArgs,
+    #[command(flatten)]
+    talk: TalkArgs,
+}
+
+/// How much is said.
+#[derive(Args)]
+pub struct TalkArgs {
     /// Print nothing but errors
     #[arg(long, short)]
     quiet: bool,
@@ -51,20 +52,37 @@ pub struct RunArgs {
     json: bool,
 }
 
-pub fn run(mut args: RunArgs) -> anyhow::Result<()> {
+/// Where a job's masks come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The network runs on the frames whose results are not stored.
+    Network,
+    /// Only stored results and `--masks` count.
+    Stored,
+}
+
+pub fn run(mut args: RunArgs, source: Source) -> anyhow::Result<()> {
     if is_project(&args.video) {
         super::project::fill_in(&mut args)?;
     }
-    let model = args.network.open(&args.machine)?;
+    let mut model = args.network.open(&args.machine)?;
+    if source == Source::Stored && args.network.masks.is_none() {
+        model.forbid(&args.video);
+    }
     let job = Run {
         video: args.video,
         classes: args.network.classes(&model.manifest)?,
         range: args.range.range()?,
         settings: args.smoothing.settings()?,
         leave_out: args.leave_out.into_iter().collect(),
-        exports: args.export,
-        out: args.out,
-        force: args.force,
+        exports: args.export.export,
+        options: ExportOptions {
+            names: args.export.names,
+            edges: args.export.edges,
+            backdrop: args.export.backdrop,
+        },
+        out: args.export.out,
+        force: args.export.force,
         memory_bytes: args.machine.memory,
         store: args.machine.store(),
         model,
@@ -72,20 +90,20 @@ pub fn run(mut args: RunArgs) -> anyhow::Result<()> {
     let cancel = CancelToken::new();
     interrupt::cancel_on_signal(&cancel)?;
     let progress = RunProgress::default();
-    let bars = Bars::new(&progress, args.quiet || args.json || !std::io::stderr().is_terminal());
+    let bars = Bars::new(&progress, args.talk.quiet || args.talk.json || !std::io::stderr().is_terminal());
     let finished = {
         let (progress, cancel_job) = (progress.clone(), cancel.clone());
         interrupt::run_watched(&cancel, move || job.run(&progress, &cancel_job), || bars.update())
     };
     bars.clear();
     let finished = finished?;
-    if args.json {
+    if args.talk.json {
         super::print_json(&finished.report)?;
-    } else if !args.quiet {
+    } else if !args.talk.quiet {
         print_summary(&finished);
     }
-    if let Some(loss) = &finished.report.loss {
-        eprintln!("steadymask: {}: {loss}", finished.report.video.display());
+    for note in finished.report.loss.iter().chain(&finished.notes) {
+        eprintln!("steadymask: {}: {note}", finished.report.video.display());
     }
     Ok(())
 }

@@ -1,10 +1,12 @@
-//! Numbers: metrics as CSV and JSON, and their plots.
+//! Numbers: metrics as CSV and JSON, their plots, and what the values of a class map mean.
 
 use std::{
     fs::File,
     io::{BufWriter, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
+
+use serde::Serialize;
 
 use super::{ExportError, ExportTarget, Exporter, Plot, PlotPoint, Report, staging::Staging};
 use crate::metrics::{FrameMetrics, Metric};
@@ -16,8 +18,8 @@ pub struct MetricsCsv {
 }
 
 impl MetricsCsv {
-    pub fn begin(staging: &mut Staging) -> Result<Self, ExportError> {
-        let path = staging.file("metrics.csv")?;
+    pub fn begin(target: &ExportTarget, staging: &mut Staging) -> Result<Self, ExportError> {
+        let path = staging.file(target.names.file("{kind}", "metrics", None, "csv"))?;
         let file = File::create(&path).map_err(ExportError::on(&path))?;
         let mut csv = Self { path, file: BufWriter::new(file) };
         csv.line(&FrameMetrics::csv_header())?;
@@ -34,8 +36,9 @@ impl Exporter for MetricsCsv {
         self.line(&row.csv_line())
     }
 
-    fn finish(mut self: Box<Self>, _: &Report) -> Result<(), ExportError> {
-        self.file.flush().map_err(ExportError::on(&self.path))
+    fn finish(mut self: Box<Self>, _: &Report) -> Result<Option<String>, ExportError> {
+        self.file.flush().map_err(ExportError::on(&self.path))?;
+        Ok(None)
     }
 }
 
@@ -45,16 +48,14 @@ pub struct MetricsJson {
 }
 
 impl MetricsJson {
-    pub fn begin(staging: &mut Staging) -> Result<Self, ExportError> {
-        Ok(Self { path: staging.file("metrics.json")? })
+    pub fn begin(target: &ExportTarget, staging: &mut Staging) -> Result<Self, ExportError> {
+        Ok(Self { path: staging.file(target.names.file("{kind}", "metrics", None, "json"))? })
     }
 }
 
 impl Exporter for MetricsJson {
-    fn finish(self: Box<Self>, report: &Report) -> Result<(), ExportError> {
-        let text = serde_json::to_string_pretty(report).map_err(std::io::Error::from);
-        let written = text.and_then(|text| std::fs::write(&self.path, text + "\n"));
-        written.map_err(ExportError::on(&self.path))
+    fn finish(self: Box<Self>, report: &Report) -> Result<Option<String>, ExportError> {
+        write_json(&self.path, report)
     }
 }
 
@@ -69,7 +70,7 @@ struct ClassPlots {
     curves: Vec<(Vec<PlotPoint>, PathBuf, PathBuf)>,
 }
 
-const PLOTTED: [(Metric, &str, &str); 3] = [
+pub const PLOTTED: [(Metric, &str, &str); 3] = [
     (Metric::Iou, "IoU with the frame before", "IoU"),
     (Metric::Dice, "Dice with the frame before", "Dice"),
     (Metric::Instability, "Instability", "1 − IoU"),
@@ -81,12 +82,11 @@ impl Plots {
         for class in &target.classes {
             let mut curves = Vec::new();
             for (metric, ..) in PLOTTED {
-                let name = format!("plots/{}_{}", metric.name(), class.path_name());
-                curves.push((
-                    Vec::new(),
-                    staging.file(format!("{name}.png"))?,
-                    staging.file(format!("{name}.svg"))?,
-                ));
+                let mut file = |extension| {
+                    let usual = "plots/{kind}_{class}";
+                    staging.file(target.names.file(usual, metric.name(), Some(&class.name), extension))
+                };
+                curves.push((Vec::new(), file("png")?, file("svg")?));
             }
             classes.push(ClassPlots { name: class.name.clone(), curves });
         }
@@ -105,7 +105,7 @@ impl Exporter for Plots {
         Ok(())
     }
 
-    fn finish(self: Box<Self>, _: &Report) -> Result<(), ExportError> {
+    fn finish(self: Box<Self>, _: &Report) -> Result<Option<String>, ExportError> {
         for ClassPlots { name, curves } in self.classes {
             for ((points, png, svg), (_, title, quantity)) in curves.into_iter().zip(PLOTTED) {
                 let plot = Plot { title: format!("{title}: {name}"), quantity: quantity.into(), points };
@@ -114,6 +114,33 @@ impl Exporter for Plots {
                 std::fs::write(&png, plot.to_png().map_err(failed)?).map_err(ExportError::on(&png))?;
             }
         }
-        Ok(())
+        Ok(None)
     }
+}
+
+/// `classmap.json`: which class each value of a class map is.
+pub struct ClassLegend {
+    path: PathBuf,
+    names: serde_json::Map<String, serde_json::Value>,
+}
+
+impl ClassLegend {
+    pub fn begin(target: &ExportTarget, staging: &mut Staging) -> Result<Self, ExportError> {
+        let mut names = serde_json::Map::from_iter([("0".to_owned(), "background".into())]);
+        names.extend(target.classes.iter().map(|class| (class.index.to_string(), class.name.clone().into())));
+        Ok(Self { path: staging.file(target.names.file("{kind}", "classmap", None, "json"))?, names })
+    }
+}
+
+impl Exporter for ClassLegend {
+    fn finish(self: Box<Self>, _: &Report) -> Result<Option<String>, ExportError> {
+        write_json(&self.path, &self.names)
+    }
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<Option<String>, ExportError> {
+    let text = serde_json::to_string_pretty(value).map_err(std::io::Error::from);
+    let written = text.and_then(|text| std::fs::write(path, text + "\n"));
+    written.map_err(ExportError::on(path))?;
+    Ok(None)
 }

@@ -1,12 +1,19 @@
 //! Files that leave the program. Each [`Exporter`] makes one kind of file of the stream of
 //! frames and rows. [`Exports`] keeps the files of a job hidden until all of them are whole.
 
+mod coco;
 mod data;
-mod masks;
+mod draw;
+mod kinds;
+mod names;
+mod options;
 mod overlay;
 pub mod palette;
+mod pictures;
 mod plots;
+mod report;
 mod staging;
+mod yolo;
 
 use std::{
     io::Write,
@@ -17,16 +24,19 @@ use std::{
 use serde::Serialize;
 use staging::Staging;
 
+pub use kinds::{ExportKind, KindGroup, KindInfo};
+pub use names::{NameError, NameTemplate, Names};
+pub use options::{Backdrop, Edges, ExportOptions};
 pub use overlay::overlay;
 pub use plots::{Plot, PlotPoint};
 
 use crate::{
-    frame::{Frame, FrameIndex, FrameSize, Timestamp},
+    frame::{Frame, FrameIndex, Timestamp},
     mask::Mask,
     metrics::{ClassSummary, FrameMetrics},
     region::Region,
-    smooth::Settings,
-    video::VideoError,
+    smooth::{Masks, Settings},
+    video::{Look, SoundPart, VideoError, VideoInfo, free_bytes},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +45,12 @@ pub enum ExportError {
     Write { path: PathBuf, cause: String },
     #[error("{}: is there already; choose another --out, or --force to replace it", .path.display())]
     Exists { path: PathBuf },
+    #[error("two kinds would both be called {}; put {{kind}} and {{class}} into --names", .0.display())]
+    SameName(PathBuf),
+    #[error("frame {0} came without its picture; this is a fault of the program, please report it")]
+    NoPicture(FrameIndex),
+    #[error("a picture could not be drawn: {0}; this is a fault of the program, please report it")]
+    Draw(#[from] opencv::Error),
     #[error(transparent)]
     Video(#[from] VideoError),
 }
@@ -62,23 +78,78 @@ pub struct ExportFrame {
     pub picture: Option<Arc<Frame>>,
     /// In the order of [`ExportTarget::classes`].
     pub masks: Vec<MaskPair>,
+    /// The probabilities that the smoothed masks are decided by, in that order; `None` where
+    /// there are none, as of votes.
+    pub soft: Option<Masks>,
+}
+
+impl ExportFrame {
+    fn picture(&self) -> Result<&Frame, ExportError> {
+        self.picture.as_deref().ok_or(ExportError::NoPicture(self.index))
+    }
 }
 
 /// What all exporters of a job have in common.
 #[derive(Clone, Debug)]
 pub struct ExportTarget {
     pub folder: PathBuf,
+    /// Says what is made: only a job with the same key goes on with what another left.
+    pub key: String,
     pub classes: Vec<ExportClass>,
-    pub size: FrameSize,
-    pub frames_per_sec: f64,
+    /// The video's.
+    pub info: VideoInfo,
+    pub sound: Option<SoundPart>,
+    /// How many there will be, as far as is known.
+    pub frames: Option<usize>,
+    pub names: Names,
+    pub options: ExportOptions,
+    /// From this probability on a pixel belongs to a mask.
+    pub threshold: f32,
+    /// What the smoothed side is called in pictures.
+    pub label: String,
     /// Replace files that are there.
     pub force: bool,
+}
+
+impl ExportTarget {
+    fn look(&self) -> Look {
+        let VideoInfo { size, frames_per_sec, time_base, pixel_aspect, .. } = self.info;
+        Look { size, frames_per_sec, time_base, pixel_aspect }
+    }
+
+    fn options(&self) -> Options {
+        Options { edges: self.options.edges, threshold: self.threshold }
+    }
+
+    /// # Errors
+    /// When the disk has less room than the files will need at the least.
+    fn check_room(&self, kinds: &[ExportKind]) -> Result<(), ExportError> {
+        let (pixels, classes) = (self.info.size.pixels(), self.classes.len());
+        let Some((frames, free)) = self.frames.zip(free_bytes(&self.folder.join("x"))) else { return Ok(()) };
+        let needed: u64 = kinds.iter().map(|kind| kind.least_bytes(pixels, frames, classes)).sum();
+        if needed <= free {
+            return Ok(());
+        }
+        let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
+        let cause =
+            format!("at least {} MB will be needed and {} MB are free", megabytes(needed), megabytes(free));
+        Err(ExportError::Write { path: self.folder.clone(), cause })
+    }
+}
+
+/// What drawing needs of the choices.
+#[derive(Clone, Copy, Debug)]
+struct Options {
+    edges: Edges,
+    threshold: f32,
 }
 
 #[derive(Clone, Debug)]
 pub struct ExportClass {
     pub name: String,
     pub colour: palette::Rgb,
+    /// In class maps and annotations.
+    pub index: u8,
 }
 
 /// What is known when the last frame has gone by.
@@ -112,14 +183,15 @@ trait Exporter: Send {
         Ok(())
     }
 
-    /// Completes the files.
-    fn finish(self: Box<Self>, report: &Report) -> Result<(), ExportError>;
+    /// Completes the files. The text says what had to be left out.
+    fn finish(self: Box<Self>, report: &Report) -> Result<Option<String>, ExportError>;
 }
 
-/// All exports of a job. Their files are there together or not at all; dropped before they
-/// are published, nothing is left of them.
+/// All exports of a job. Their files are there together or not at all. Of those that are
+/// dropped before they are published, sequences stay hidden, for the same job to go on with.
 pub struct Exports {
     exporters: Vec<Box<dyn Exporter>>,
+    needs_soft: bool,
     // After the exporters, which must close their files before those are removed.
     staging: Staging,
 }
@@ -128,15 +200,26 @@ impl Exports {
     /// # Errors
     /// When the target can't be written, or would be overwritten without `force`.
     pub fn begin(kinds: &[ExportKind], target: &ExportTarget) -> Result<Self, ExportError> {
-        let staging = Staging::begin(&target.folder, target.force)?;
-        let mut exports = Self { exporters: Vec::new(), staging };
+        let staging = Staging::begin(&target.folder, &target.key, target.force)?;
+        target.check_room(kinds)?;
+        let is_soft = target.options.edges == Edges::Soft;
+        let mut exports = Self {
+            exporters: Vec::new(),
+            needs_soft: kinds.iter().any(|kind| kind.needs_soft(is_soft)),
+            staging,
+        };
         for (at, kind) in kinds.iter().enumerate() {
             if !kinds[..at].contains(kind) {
-                let exporter = kind.begin(target, &mut exports.staging);
-                exports.exporters.push(exporter.map_err(|error| exports.staging.in_place(error))?);
+                let exporters = kind.begin(target, &mut exports.staging);
+                exports.exporters.extend(exporters.map_err(|error| exports.staging.in_place(error))?);
             }
         }
         Ok(exports)
+    }
+
+    /// Whether any of them uses [`ExportFrame::soft`].
+    pub fn needs_soft(&self) -> bool {
+        self.needs_soft
     }
 
     pub fn frame(&mut self, frame: &ExportFrame) -> Result<(), ExportError> {
@@ -150,61 +233,18 @@ impl Exports {
         exporters.try_for_each(|exporter| exporter.row(row)).map_err(|error| self.staging.in_place(error))
     }
 
-    /// Completes the files and flushes them to the disk.
-    pub fn finish(&mut self, report: &Report) -> Result<(), ExportError> {
-        let mut exporters = self.exporters.drain(..);
-        let finished = exporters.try_for_each(|exporter| exporter.finish(report));
-        drop(exporters);
-        finished.and_then(|()| self.staging.sync()).map_err(|error| self.staging.in_place(error))
+    /// Completes the files and flushes them to the disk. The texts say what had to be left out.
+    pub fn finish(&mut self, report: &Report) -> Result<Vec<String>, ExportError> {
+        let exporters = std::mem::take(&mut self.exporters);
+        let notes: Result<Vec<_>, _> =
+            exporters.into_iter().map(|exporter| exporter.finish(report)).collect();
+        let notes = notes.and_then(|notes| self.staging.sync().map(|()| notes));
+        Ok(notes.map_err(|error| self.staging.in_place(error))?.into_iter().flatten().collect())
     }
 
     /// Gives finished files their names: the paths of files, and of folders of sequences.
     pub fn publish(self) -> Result<Vec<PathBuf>, ExportError> {
         self.staging.publish()
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
-pub enum ExportKind {
-    /// Mattes as 8-bit PNG sequences, raw and smoothed
-    Png,
-    /// Mattes as lossless video, raw and smoothed
-    Ffv1,
-    /// The video with the smoothed masks painted on it
-    Overlay,
-    /// Metrics of every frame
-    Csv,
-    /// Settings and summary
-    Json,
-    /// IoU, Dice and instability, raw against smoothed
-    Plots,
-}
-
-impl ExportKind {
-    pub const ALL: [Self; 6] = [Self::Png, Self::Ffv1, Self::Overlay, Self::Csv, Self::Json, Self::Plots];
-
-    pub fn needs_picture(self) -> bool {
-        self == Self::Overlay
-    }
-
-    fn begin(self, target: &ExportTarget, staging: &mut Staging) -> Result<Box<dyn Exporter>, ExportError> {
-        Ok(match self {
-            Self::Png => Box::new(masks::PngSequences::begin(target, staging)?),
-            Self::Ffv1 => Box::new(masks::MatteVideos::begin(target, staging)?),
-            Self::Overlay => Box::new(masks::OverlayVideo::begin(target, staging)?),
-            Self::Csv => Box::new(data::MetricsCsv::begin(staging)?),
-            Self::Json => Box::new(data::MetricsJson::begin(staging)?),
-            Self::Plots => Box::new(data::Plots::begin(target, staging)?),
-        })
-    }
-}
-
-impl ExportClass {
-    /// The name as it can stand in a path.
-    fn path_name(&self) -> String {
-        let name = self.name.replace(['/', '\\', '\0'], "_");
-        // The folder itself and the one above.
-        if matches!(&*name, "" | "." | "..") { "_".repeat(name.len().max(1)) } else { name }
     }
 }
 

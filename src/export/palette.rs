@@ -1,5 +1,7 @@
 //! Colours that mean something, the same in every picture, plot and screen.
 
+use std::sync::LazyLock;
+
 pub type Rgb = [u8; 3];
 
 /// Raw masks and their curves.
@@ -21,6 +23,12 @@ pub fn class_colour(class: usize) -> Rgb {
         }
     }
     colour
+}
+
+/// All 256 colours of the palette, as RGB triples one after another.
+pub fn voc() -> &'static [u8] {
+    static PALETTE: LazyLock<Vec<u8>> = LazyLock::new(|| (0..256).flat_map(class_colour).collect());
+    &PALETTE
 }
 
 #[cfg(test)]

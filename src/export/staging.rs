@@ -2,41 +2,49 @@
 
 use std::{
     fs::{self, File},
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
 use rayon::prelude::*;
 
-use super::ExportError;
+use super::{ExportError, names::Numbered};
 use crate::{process::Passing, video::VideoError};
 
 const PREFIX: &str = ".steadymask-";
 
+/// Present while files are moved to their places.
+const PUBLISHING: &str = ".publishing";
+
 /// A hidden folder inside the target's. Files are made in it and moved to their places when
-/// all of them are finished, so a run leaves all of its files or none; dropped before, the
-/// folder goes, and those that were made for it.
+/// all of them are finished, so a run leaves all of its files or none.
+///
+/// Dropped before, single files go, and so do folders that were made for them. Sequences that
+/// have begun stay, hidden: the next run of the same job finds their frames and goes on.
 pub struct Staging {
     target: PathBuf,
     folder: PathBuf,
     force: bool,
     outputs: Vec<Output>,
+    passing: Passing,
     /// Held, not read: a folder without a lock was left by a process that was killed.
     _lock: File,
-    _passing: Passing,
 }
 
 /// Relative to the target.
 enum Output {
     File(PathBuf),
-    /// A folder of numbered files: what an earlier run left in it is replaced as a whole, so
-    /// that a shorter clip does not end with frames of a longer one.
-    Sequence(PathBuf),
+    /// What an earlier run left of it is replaced as a whole, so that a shorter clip does not
+    /// end with frames of a longer one.
+    Sequence(Numbered),
 }
 
 impl Staging {
+    /// Goes on in the folder that a job with the same `key`, a file name, left behind.
+    ///
     /// # Errors
     /// When `target` can't be made or written.
-    pub fn begin(target: &Path, force: bool) -> Result<Self, ExportError> {
+    pub fn begin(target: &Path, key: &str, force: bool) -> Result<Self, ExportError> {
         if target.exists() && !target.is_dir() {
             return Err(in_the_way(target));
         }
@@ -47,19 +55,19 @@ impl Staging {
             .collect();
         let begin = || {
             fs::create_dir_all(target)?;
+            let (folder, lock) = open_folder(target, key)?;
             remove_abandoned(target);
-            let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(target)?.keep();
-            let lock = File::open(&folder)?;
-            lock.try_lock()?;
             Ok((folder, lock))
         };
         let (folder, lock) = begin().map_err(|error: std::io::Error| {
             made.iter().for_each(|folder| drop(fs::remove_dir(folder)));
             ExportError::on(target)(error)
         })?;
+        // Killed while it moved files, the run before ours was done: they are ours to replace.
+        let force = force || folder.join(PUBLISHING).exists();
         Ok(Self {
             target: target.to_owned(),
-            _passing: Passing::new(folder.clone(), made),
+            passing: Passing::new(folder.clone(), made),
             folder,
             force,
             outputs: Vec::new(),
@@ -80,27 +88,39 @@ impl Staging {
         if !self.force && path.exists() {
             return Err(ExportError::Exists { path });
         }
+        self.check_new(&name)?;
         let staged = self.folder.join(&name);
         self.prepare(name.parent())?;
         self.outputs.push(Output::File(name));
         Ok(staged)
     }
 
-    /// Where to write numbered files; the folder is there.
+    /// Where to write numbered files; their folder is there, and in it what an interrupted run
+    /// of this job has written of them.
     ///
     /// # Errors
-    /// When it has files already that may not be replaced.
-    pub fn sequence(&mut self, name: impl Into<PathBuf>) -> Result<PathBuf, ExportError> {
-        let name = name.into();
-        let path = self.target.join(&name);
-        let occupied = fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some());
-        if !self.force && occupied {
+    /// When there are such files already that may not be replaced.
+    pub fn sequence(&mut self, files: Numbered) -> Result<Numbered, ExportError> {
+        if !self.force
+            && let Some(path) = members(&files.within(&self.target))?.into_iter().next()
+        {
             return Err(ExportError::Exists { path });
         }
-        self.prepare(Some(&name))?;
-        let staged = self.folder.join(&name);
-        self.outputs.push(Output::Sequence(name));
+        self.check_new(&files.path(0))?;
+        self.prepare(Some(&files.folder))?;
+        let staged = files.within(&self.folder);
+        self.passing.keep(staged.folder.clone());
+        self.outputs.push(Output::Sequence(files));
         Ok(staged)
+    }
+
+    /// No two outputs have one name.
+    fn check_new(&self, name: &Path) -> Result<(), ExportError> {
+        let is_taken = self.outputs.iter().any(|output| match output {
+            Output::File(other) => other == name,
+            Output::Sequence(other) => other.path(0) == name,
+        });
+        if is_taken { Err(ExportError::SameName(name.to_owned())) } else { Ok(()) }
     }
 
     /// Makes a folder for files and sees to it that it can be made in the target too.
@@ -120,7 +140,7 @@ impl Staging {
         for output in &self.outputs {
             match output {
                 Output::File(name) => files.push(self.folder.join(name)),
-                Output::Sequence(name) => files.extend(files_of(&self.folder.join(name))?),
+                Output::Sequence(names) => files.extend(members(&names.within(&self.folder))?),
             }
         }
         // Side by side: a disk flushes many files nearly as quickly as one.
@@ -131,18 +151,32 @@ impl Staging {
     }
 
     /// Moves everything to its place and gives the paths: files, and folders of sequences.
-    pub fn publish(self) -> Result<Vec<PathBuf>, ExportError> {
+    pub fn publish(mut self) -> Result<Vec<PathBuf>, ExportError> {
+        File::create(self.folder.join(PUBLISHING)).map_err(ExportError::on(&self.target))?;
         let mut published = Vec::new();
         for output in &self.outputs {
-            let (Output::File(name) | Output::Sequence(name)) = output;
-            let (staged, path) = (self.folder.join(name), self.target.join(name));
-            let folder = if matches!(output, Output::File(_)) { path.parent() } else { Some(&*path) };
-            folder.map_or(Ok(()), fs::create_dir_all).map_err(ExportError::on(&path))?;
-            match output {
-                Output::File(_) => fs::rename(&staged, &path).map_err(ExportError::on(&path))?,
-                Output::Sequence(_) => replace_sequence(&staged, &path)?,
+            let path = match output {
+                Output::File(name) => {
+                    let path = self.target.join(name);
+                    let made = path.parent().map_or(Ok(()), fs::create_dir_all);
+                    let moved = made.and_then(|()| fs::rename(self.folder.join(name), &path));
+                    moved.map_err(ExportError::on(&path))?;
+                    path
+                }
+                Output::Sequence(files) => {
+                    let (staged, placed) = (files.within(&self.folder), files.within(&self.target));
+                    replace_sequence(&staged, &placed)?;
+                    placed.folder
+                }
+            };
+            if !published.contains(&path) {
+                published.push(path);
             }
-            published.push(path);
+        }
+        self.passing.keep_nothing();
+        // A name that is on the disk before the folder is can be lost with it.
+        for folder in published.iter().flat_map(|path| path.parent()) {
+            let _ = File::open(folder).and_then(|folder| folder.sync_all());
         }
         Ok(published)
     }
@@ -165,22 +199,54 @@ fn in_the_way(path: &Path) -> ExportError {
     ExportError::Write { path: path.to_owned(), cause }
 }
 
-fn files_of(folder: &Path) -> Result<Vec<PathBuf>, ExportError> {
-    let entries = fs::read_dir(folder).map_err(ExportError::on(folder))?;
-    Ok(entries.flatten().map(|entry| entry.path()).collect())
+/// The files of a sequence that are there.
+fn members(files: &Numbered) -> Result<Vec<PathBuf>, ExportError> {
+    let entries = match fs::read_dir(&files.folder) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        entries => entries.map_err(ExportError::on(&files.folder))?,
+    };
+    let of_these = entries.flatten().filter(|entry| files.has(&entry.file_name().to_string_lossy()));
+    Ok(of_these.map(|entry| entry.path()).collect())
 }
 
-/// Moves the files of one folder into another, whose own files of that kind go first.
-fn replace_sequence(staged: &Path, folder: &Path) -> Result<(), ExportError> {
-    let is_png = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "png");
-    for path in files_of(folder)?.into_iter().filter(is_png) {
-        fs::remove_file(&path).map_err(ExportError::on(&path))?;
+/// Moves a sequence to its place; what is there of it goes first.
+fn replace_sequence(staged: &Numbered, placed: &Numbered) -> Result<(), ExportError> {
+    let made = placed.folder.parent().map_or(Ok(()), fs::create_dir_all);
+    made.map_err(ExportError::on(&placed.folder))?;
+    // In one step where nothing is there; and then for all sequences of that folder.
+    if !staged.folder.exists() || fs::rename(&staged.folder, &placed.folder).is_ok() {
+        return Ok(());
     }
-    for path in files_of(staged)? {
-        let place = folder.join(path.file_name().unwrap_or_default());
+    fs::create_dir_all(&placed.folder).map_err(ExportError::on(&placed.folder))?;
+    for path in members(placed)? {
+        if !staged.folder.join(path.file_name().unwrap_or_default()).exists() {
+            fs::remove_file(&path).map_err(ExportError::on(&path))?;
+        }
+    }
+    for path in members(staged)? {
+        let place = placed.folder.join(path.file_name().unwrap_or_default());
         fs::rename(&path, &place).map_err(ExportError::on(&place))?;
     }
     Ok(())
+}
+
+/// The hidden folder of this key, locked. Where another process has it, one of our own.
+fn open_folder(target: &Path, key: &str) -> io::Result<(PathBuf, File)> {
+    let folder = target.join(format!("{PREFIX}{key}"));
+    match fs::create_dir(&folder) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let lock = File::open(&folder)?;
+    if lock.try_lock().is_ok() {
+        return Ok((folder, lock));
+    }
+    let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(target)?.keep();
+    let lock = File::open(&folder)?;
+    lock.try_lock()?;
+    Ok((folder, lock))
 }
 
 /// Removes what processes left that were killed. What can't be removed is left: it is hidden.
@@ -198,6 +264,7 @@ fn remove_abandoned(target: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::export::names::Names;
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(folder)
@@ -208,30 +275,76 @@ mod tests {
         names
     }
 
+    fn numbered() -> Numbered {
+        Names::new(Path::new("clip.mp4"), None).sequence("raw", Some("person"), "png")
+    }
+
+    #[test]
+    fn the_same_job_goes_on_and_another_begins_anew() {
+        let root = tempfile::tempdir().unwrap();
+        let frames = |key: &str| {
+            let mut staging = Staging::begin(root.path(), key, false).unwrap();
+            let sequence = staging.sequence(numbered()).unwrap();
+            let there = members(&sequence).unwrap().len();
+            fs::write(sequence.path(there), "mask").unwrap();
+            fs::write(staging.file("overlay.mp4").unwrap(), "half").unwrap();
+            there
+        };
+        assert_eq!(frames("a"), 0);
+        assert_eq!(frames("a"), 1);
+        assert_eq!(names(root.path()), [".steadymask-a"]);
+        assert_eq!(names(&root.path().join(".steadymask-a")), ["raw"], "single files go");
+        assert_eq!(frames("b"), 0);
+        assert_eq!(names(root.path()), [".steadymask-b"]);
+    }
+
+    #[test]
+    fn a_kill_in_the_middle_of_publishing_is_made_good() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join(".steadymask-a");
+        fs::create_dir_all(folder.join("raw/person")).unwrap();
+        fs::write(folder.join(PUBLISHING), "").unwrap();
+        fs::write(root.path().join("metrics.csv"), "moved already").unwrap();
+        let mut staging = Staging::begin(root.path(), "a", false).unwrap();
+        fs::write(staging.file("metrics.csv").unwrap(), "again").unwrap();
+        staging.publish().unwrap();
+        assert_eq!(names(root.path()), ["metrics.csv"]);
+        let error = Staging::begin(root.path(), "a", false).unwrap().file("metrics.csv");
+        assert!(matches!(error, Err(ExportError::Exists { .. })));
+    }
+
+    #[test]
+    fn two_outputs_of_one_name_are_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let mut staging = Staging::begin(root.path(), "a", false).unwrap();
+        staging.file("a.mp4").unwrap();
+        assert!(matches!(staging.file("a.mp4"), Err(ExportError::SameName(_))));
+    }
+
     #[test]
     fn everything_appears_at_once_or_nothing_does() {
         let root = tempfile::tempdir().unwrap();
         let target = root.path().join("a/b");
-        let make = |force: bool, frames: &[&str]| {
-            let mut staging = Staging::begin(&target, force)?;
+        let make = |force: bool, frames: &[usize]| {
+            let mut staging = Staging::begin(&target, "key", force)?;
             fs::write(staging.file("plots/iou.svg")?, "plot").unwrap();
-            let sequence = staging.sequence("raw/person")?;
-            frames.iter().for_each(|name| fs::write(sequence.join(name), "mask").unwrap());
+            let sequence = staging.sequence(numbered())?;
+            frames.iter().for_each(|&frame| fs::write(sequence.path(frame), "mask").unwrap());
             staging.sync()?;
             Ok::<_, ExportError>(staging)
         };
-        drop(make(false, &["0.png"]).unwrap());
+        drop(make(false, &[]).unwrap());
         assert!(names(root.path()).is_empty(), "made folders go too");
 
-        let published = make(false, &["0.png", "1.png"]).unwrap().publish().unwrap();
+        let published = make(false, &[0, 1]).unwrap().publish().unwrap();
         assert_eq!(published, [target.join("plots/iou.svg"), target.join("raw/person")]);
         assert_eq!(names(&target), ["plots", "raw"]);
-        assert_eq!(names(&target.join("raw/person")), ["0.png", "1.png"]);
+        assert_eq!(names(&target.join("raw/person")), ["000000.png", "000001.png"]);
 
         assert!(matches!(make(false, &[]), Err(ExportError::Exists { .. })));
         fs::write(target.join("raw/person/notes.txt"), "mine").unwrap();
-        make(true, &["0.png"]).unwrap().publish().unwrap();
-        assert_eq!(names(&target.join("raw/person")), ["0.png", "notes.txt"]);
+        make(true, &[0]).unwrap().publish().unwrap();
+        assert_eq!(names(&target.join("raw/person")), ["000000.png", "notes.txt"]);
         assert_eq!(names(&target), ["plots", "raw"]);
     }
 
@@ -239,10 +352,10 @@ mod tests {
     fn what_is_in_the_way_is_named() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("raw"), "a file").unwrap();
-        let mut staging = Staging::begin(root.path(), true).unwrap();
-        let error = staging.sequence("raw/person").unwrap_err().to_string();
+        let mut staging = Staging::begin(root.path(), "key", true).unwrap();
+        let error = staging.sequence(numbered()).unwrap_err().to_string();
         assert!(error.contains("/raw: could not be written: a file of this name is in the way"), "{error}");
-        let error = Staging::begin(&root.path().join("raw"), true).err().unwrap().to_string();
+        let error = Staging::begin(&root.path().join("raw"), "key", true).err().unwrap().to_string();
         assert!(error.contains("in the way"), "{error}");
         let error = ExportError::Write { path: staging.folder.join("x.mkv"), cause: String::new() };
         assert!(
@@ -254,9 +367,9 @@ mod tests {
     fn what_a_killed_process_left_goes_with_the_next_run() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join(".steadymask-killed")).unwrap();
-        let other = Staging::begin(root.path(), false).unwrap();
+        let other = Staging::begin(root.path(), "key", false).unwrap();
         assert_eq!(names(root.path()).len(), 1);
-        let one = Staging::begin(root.path(), false).unwrap();
+        let one = Staging::begin(root.path(), "key", false).unwrap();
         assert!(other.folder.is_dir() && one.folder.is_dir());
     }
 }

@@ -91,6 +91,7 @@ impl Evaluation {
                 index: FrameIndex::new(index),
                 timestamp: segmented.timestamp,
                 masks: vec![MaskPair { raw: mask.clone(), smoothed: mask.clone() }],
+                soft: None,
             };
             rows.extend(meters.push(&frame, flow.as_ref(), Some(&mask)));
         }

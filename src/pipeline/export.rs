@@ -6,15 +6,19 @@ use std::{
     thread,
 };
 
+use sha2::{Digest as _, Sha256};
+
 use super::{CancelToken, FrameRange, PipelineError, RunProgress, Stabilisation, Stable, Tracks, channel};
 use crate::{
-    export::{ExportClass, ExportFrame, ExportKind, ExportTarget, Exports, Report, palette},
+    export::{
+        ExportClass, ExportFrame, ExportKind, ExportOptions, ExportTarget, Exports, Names, Report, palette,
+    },
     frame::{Frame, FrameIndex, FrameSize},
     metrics::{ClassSummary, FrameMetrics, MeterSettings},
     region::Region,
-    segment::{ClassGroup, Manifest},
-    smooth::Settings,
-    video::{self, VideoError, VideoSource},
+    segment::{Activation, ClassGroup, Manifest},
+    smooth::{Method, Settings},
+    video::{self, Sound, SoundPart, VideoError, VideoSource},
 };
 
 /// What to write of a clip, and where.
@@ -26,10 +30,9 @@ pub struct Export {
     pub settings: Settings,
     pub leave_out: Region,
     pub exports: Vec<ExportKind>,
+    pub options: ExportOptions,
     pub out: PathBuf,
     pub force: bool,
-    pub size: FrameSize,
-    pub frames_per_sec: f64,
     /// For everything in flight.
     pub memory_bytes: usize,
 }
@@ -38,11 +41,14 @@ pub struct Export {
 pub struct Finished {
     pub report: Report,
     pub files: Vec<PathBuf>,
+    /// In plain words, what of the files had to be left out.
+    pub notes: Vec<String>,
 }
 
 /// An export whose files can be written and are begun. Dropping it removes them.
 pub struct Begun {
     job: Export,
+    size: FrameSize,
     exports: Exports,
 }
 
@@ -50,15 +56,38 @@ impl Export {
     /// # Errors
     /// When a file can't be written, or would be replaced without `force`.
     pub fn begin(self) -> Result<Begun, PipelineError> {
+        let info = video::open(&self.video)?.info().clone();
+        let has_pictures = self.exports.iter().any(|kind| kind.needs_picture());
+        let sound = Sound::of(&self.video).filter(|_| has_pictures);
+        let size = info.size;
         let target = ExportTarget {
             folder: self.out.clone(),
-            classes: self.classes.iter().map(export_class).collect(),
-            size: self.size,
-            frames_per_sec: self.frames_per_sec,
+            key: self.key()?,
+            classes: export_classes(&self.classes, &self.manifest),
+            sound: sound.map(|sound| SoundPart { sound, is_whole: self.range == FrameRange::ALL }),
+            frames: info.claimed_frames.map(|frames| self.range.count(frames)),
+            info,
+            names: Names::new(&self.video, self.options.names.clone()),
+            options: self.options.clone(),
+            threshold: self.settings.threshold.get(),
+            label: label(&self.settings),
             force: self.force,
         };
         let exports = Exports::begin(&self.exports, &target)?;
-        Ok(Begun { job: self, exports })
+        Ok(Begun { job: self, size, exports })
+    }
+
+    /// A file name that differs where what is written would. What is asked for beside it
+    /// doesn't matter to a frame.
+    fn key(&self) -> Result<String, PipelineError> {
+        let Self { manifest, classes, range, settings, leave_out, options, .. } = self;
+        let version = env!("CARGO_PKG_VERSION");
+        let content = video::fingerprint(&self.video)?;
+        let (network, input) = (&manifest.sha256, manifest.input);
+        let all = format!(
+            "{version} {content} {network} {input:?} {classes:?} {range:?} {settings:?} {leave_out:?} {options:?}"
+        );
+        Ok(Sha256::digest(all).iter().take(8).map(|byte| format!("{byte:02x}")).collect())
     }
 }
 
@@ -75,7 +104,7 @@ impl Begun {
         progress: &RunProgress,
         cancel: &CancelToken,
     ) -> Result<Finished, PipelineError> {
-        let Self { job, exports } = self;
+        let Self { job, size, exports } = self;
         let segmented = tracks.segmented.clone();
         let stabilisation = Stabilisation {
             tracks,
@@ -83,7 +112,7 @@ impl Begun {
             manifest: job.manifest.clone(),
             groups: job.classes,
             settings: job.settings,
-            size: job.size,
+            size,
             memory_bytes: job.memory_bytes / 2,
             meter: MeterSettings {
                 expected_lag_frames: job.settings.expected_lag_frames(),
@@ -115,21 +144,45 @@ impl Begun {
             summaries: written.summaries,
             loss,
         };
-        written.exports.finish(&report)?;
+        let notes = written.exports.finish(&report)?;
         if cancel.is_cancelled() {
             return Err(PipelineError::Cancelled);
         }
         let files = written.exports.publish()?;
         progress.masks.finish();
-        Ok(Finished { report, files })
+        Ok(Finished { report, files, notes })
     }
 }
 
-fn export_class(group: &ClassGroup) -> ExportClass {
-    let first = group.members().first().copied().unwrap_or(0);
-    // A network without background has its first class where others have that.
-    let colour = palette::class_colour(if first == 0 { 15 } else { first });
-    ExportClass { name: group.name().to_owned(), colour }
+/// In class maps a network's own numbers stand for its classes; one without background has its
+/// first class where others have that, so its numbers are one more.
+fn export_classes(groups: &[ClassGroup], manifest: &Manifest) -> Vec<ExportClass> {
+    let first_index = if manifest.activation == Activation::Softmax { 0 } else { 1 };
+    let mut taken: Vec<u8> = Vec::new();
+    for group in groups {
+        let first = group.members().first().copied().unwrap_or(0);
+        // 255 is what nobody decided, by Pascal VOC's custom.
+        let wanted = u8::try_from(first + first_index).ok().filter(|&index| index < u8::MAX);
+        let free = wanted.filter(|index| !taken.contains(index));
+        taken.push(free.or_else(|| (1..u8::MAX).find(|index| !taken.contains(index))).unwrap_or(0));
+    }
+    let classes = groups.iter().zip(taken);
+    classes
+        .map(|(group, index)| {
+            let first = group.members().first().copied().unwrap_or(0);
+            let colour = palette::class_colour(if first == 0 { 15 } else { first });
+            ExportClass { name: group.name().to_owned(), colour, index }
+        })
+        .collect()
+}
+
+/// What the smoothed side is called in pictures, in ASCII.
+fn label(settings: &Settings) -> String {
+    match settings.method {
+        Method::Exponential => format!("smoothed: exponential {}", settings.alpha),
+        Method::MovingAverage => format!("smoothed: moving average {}", settings.window),
+        Method::Median => format!("smoothed: median {}", settings.window),
+    }
 }
 
 struct Written {
@@ -155,6 +208,7 @@ fn write(
     let picture_bytes = 3 * stabilisation.size.pixels();
     let (outgoing, stream) = channel::bounded(memory_bytes);
     let cancel = stabilisation.cancel.clone();
+    let exports_soft = exports.needs_soft();
     thread::scope(|scope| {
         let writer = scope.spawn(move || -> Result<Exports, PipelineError> {
             for item in stream {
@@ -180,12 +234,16 @@ fn write(
                     progress.masks.set_total(progress.network.snapshot().total);
                     let picture = pictures.as_mut().map(|pictures| pictures.next(frame.index)).transpose()?;
                     let masks: usize = frame.masks.iter().map(|pair| 16 * pair.raw.words().len()).sum();
-                    let bytes = masks + picture.as_ref().map_or(0, |_| picture_bytes);
+                    let soft = frame.soft.filter(|_| exports_soft);
+                    let soft_bytes = soft.iter().flat_map(|soft| soft.iter()).map(|mask| mask.values().len());
+                    let bytes =
+                        masks + picture.as_ref().map_or(0, |_| picture_bytes) + soft_bytes.sum::<usize>();
                     let frame = ExportFrame {
                         index: frame.index,
                         timestamp: frame.timestamp,
                         picture,
                         masks: frame.masks,
+                        soft,
                     };
                     outgoing.send(Outgoing::Frame(frame), bytes)
                 }

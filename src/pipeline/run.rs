@@ -1,13 +1,13 @@
 //! A whole job: all three passes over one video, side by side.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     thread::{self, JoinHandle},
 };
 
 use super::{Analysed, Analysis, CancelToken, Export, Finished, FrameRange, PipelineError, Progress, Tracks};
 use crate::{
-    export::ExportKind,
+    export::{ExportKind, ExportOptions},
     flow::{Estimator, Quality},
     region::Region,
     segment::{ClassGroup, Manifest, SegmentError, Segmenter},
@@ -25,6 +25,18 @@ pub struct Model {
     pub load: Box<dyn FnOnce() -> Result<Box<dyn Segmenter>, SegmentError> + Send>,
 }
 
+impl Model {
+    /// Fails when the network is needed: a frame of the `video` has no stored result.
+    pub fn forbid(&mut self, video: &Path) {
+        let error = SegmentError::Model {
+            name: video.display().to_string(),
+            cause: format!("the results of {} are not stored for all of these frames", self.manifest.name),
+            remedy: "run «steadymask run» with the same --model and --long-side first".into(),
+        };
+        self.load = Box::new(|| Err(error));
+    }
+}
+
 pub struct Run {
     pub video: PathBuf,
     pub model: Model,
@@ -33,6 +45,7 @@ pub struct Run {
     pub settings: Settings,
     pub leave_out: Region,
     pub exports: Vec<ExportKind>,
+    pub options: ExportOptions,
     pub out: PathBuf,
     pub force: bool,
     /// For everything in flight.
@@ -51,9 +64,7 @@ impl Run {
     /// Runs the job to its end. When it fails or is cancelled, unfinished files are removed,
     /// and what the network has done is kept.
     pub fn run(self, progress: &RunProgress, cancel: &CancelToken) -> Result<Finished, PipelineError> {
-        let source = video::open(&self.video)?;
-        let (size, frames_per_sec) = (source.info().size, source.info().frames_per_sec);
-        drop(source);
+        let size = video::open(&self.video)?.info().size;
         let export = Export {
             video: self.video.clone(),
             manifest: self.model.manifest.clone(),
@@ -62,10 +73,9 @@ impl Run {
             settings: self.settings,
             leave_out: self.leave_out,
             exports: self.exports,
+            options: self.options,
             out: self.out,
             force: self.force,
-            size,
-            frames_per_sec,
             memory_bytes: self.memory_bytes / 2,
         };
         let export = export.begin()?;

@@ -45,6 +45,8 @@ pub struct StableFrame {
     pub index: FrameIndex,
     pub timestamp: Timestamp,
     pub masks: Vec<MaskPair>,
+    /// What the smoothed masks are decided by; `None` of votes.
+    pub soft: Option<Masks>,
 }
 
 /// What pass 2 gives, in order. A row comes after its frame.
@@ -160,7 +162,7 @@ impl Stabilisation {
     fn emit(
         &self,
         waiting: Option<Waiting>,
-        smoothed: Vec<Mask>,
+        smoothed: Smoothed,
         truth: &mut Option<Truth>,
         meters: &mut Meters,
         take: &mut impl FnMut(Stable) -> Result<(), PipelineError>,
@@ -169,8 +171,8 @@ impl Stabilisation {
             return Err(PipelineError::Internal("the smoother gave more frames than it got".into()));
         };
         let masks: Vec<MaskPair> =
-            raw.into_iter().zip(smoothed).map(|(raw, smoothed)| MaskPair { raw, smoothed }).collect();
-        let frame = StableFrame { index: FrameIndex::new(index), timestamp, masks };
+            raw.into_iter().zip(smoothed.hard).map(|(raw, smoothed)| MaskPair { raw, smoothed }).collect();
+        let frame = StableFrame { index: FrameIndex::new(index), timestamp, masks, soft: smoothed.soft };
         let truth = truth.as_mut().map(|truth| truth.mask(frame.index)).transpose()?;
         let rows = meters.push(&frame, scoring.as_deref(), truth.as_ref());
         take(Stable::Frame(frame))?;
@@ -212,7 +214,7 @@ impl Filter {
         raw: &[Mask],
         probabilities: Vec<SoftMask>,
         flow: Option<Arc<FlowPair>>,
-    ) -> Result<Vec<Vec<Mask>>, PipelineError> {
+    ) -> Result<Vec<Smoothed>, PipelineError> {
         match &mut self.kind {
             FilterKind::Soft(smoother) => {
                 let ready = smoother.push(SmoothFrame { masks: probabilities.into(), flow })?;
@@ -222,24 +224,51 @@ impl Filter {
                 let cut = flow.is_some_and(|flow| flow.is_cut());
                 let mut ready = if cut { votes.finish() } else { Vec::new() };
                 ready.extend(raw.first().and_then(|mask| votes.push(Arc::new(mask.clone()))));
-                Ok(ready.into_iter().map(|mask| vec![mask]).collect())
+                Ok(ready.into_iter().map(Smoothed::voted).collect())
             }
         }
     }
 
-    fn finish(&mut self) -> Vec<Vec<Mask>> {
+    fn finish(&mut self) -> Vec<Smoothed> {
         match &mut self.kind {
             FilterKind::Soft(smoother) => {
                 let rest = smoother.finish();
                 self.harden(rest)
             }
-            FilterKind::Votes(votes) => votes.finish().into_iter().map(|mask| vec![mask]).collect(),
+            FilterKind::Votes(votes) => votes.finish().into_iter().map(Smoothed::voted).collect(),
         }
     }
 
-    fn harden(&self, ready: Vec<Masks>) -> Vec<Vec<Mask>> {
-        ready.iter().map(|masks| harden(masks, &self.settings, self.leave_out.as_ref())).collect()
+    fn harden(&self, ready: Vec<Masks>) -> Vec<Smoothed> {
+        let leave_out = self.leave_out.as_ref();
+        let of = |soft: Masks| Smoothed {
+            hard: harden(&soft, &self.settings, leave_out),
+            soft: Some(leave_out.map_or_else(|| soft.clone(), |leave_out| cleared(&soft, leave_out))),
+        };
+        ready.into_iter().map(of).collect()
     }
+}
+
+/// A frame that comes out of the filter, class by class.
+struct Smoothed {
+    hard: Vec<Mask>,
+    soft: Option<Masks>,
+}
+
+impl Smoothed {
+    fn voted(mask: Mask) -> Self {
+        Self { hard: vec![mask], soft: None }
+    }
+}
+
+/// Probabilities that are 0 where `leave_out` is set.
+fn cleared(soft: &Masks, leave_out: &Mask) -> Masks {
+    let outs = leave_out.to_bytes(1);
+    let clear = |mask: &SoftMask| {
+        let values = mask.values().iter().zip(&outs);
+        SoftMask::new(mask.size(), values.map(|(&value, &out)| if out == 1 { 0 } else { value }).collect())
+    };
+    soft.iter().map(clear).collect()
 }
 
 /// A meter for each class.

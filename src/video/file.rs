@@ -17,7 +17,7 @@ use super::capture::Capture;
 use super::libav::{self, Probe};
 use super::loss::{self, Reading};
 use super::timeline::Timeline;
-use super::{VideoError, VideoInfo, VideoSource, tail};
+use super::{Ratio, VideoError, VideoInfo, VideoSource, tail};
 use crate::frame::{Frame, FrameIndex, FrameSize};
 
 /// A seek this many frames ahead decodes them: quicker than a jump, which decodes about as
@@ -75,14 +75,23 @@ impl FileSource {
         // Where the container has no count, OpenCV makes one of its rate, and seeks by it.
         let has_rate = PLAUSIBLE_FRAMES_PER_SEC.contains(&capture.property(videoio::CAP_PROP_FPS));
         let claimed = capture.property(videoio::CAP_PROP_FRAME_COUNT);
+        let rate = nominal_rate(path, &capture, probe.as_ref());
         let info = VideoInfo {
             path: path.to_owned(),
             size,
-            frames_per_sec: nominal_rate(path, &capture, probe.as_ref()),
+            frames_per_sec: rate,
             claimed_frames: (has_rate && claimed > 0.0).then_some(claimed as usize),
             claimed_duration_secs: probe.as_ref().and_then(|probe| probe.duration_secs),
             container: probe.as_ref().map_or_else(|| "unknown".to_owned(), |probe| probe.format.clone()),
             pixel_format: stream.as_ref().and_then(|stream| stream.pixel_format.clone()),
+            time_base: capture
+                .tick_secs()
+                .and_then(Ratio::of)
+                .unwrap_or_else(|| Ratio::of(1.0 / rate).unwrap_or(Ratio::new(1, 1_000_000))),
+            pixel_aspect: match (stream.as_ref().map(|stream| stream.pixel_aspect), rotation_degrees) {
+                (Some(aspect), 90 | 270) => aspect.inverse(),
+                (aspect, _) => aspect.unwrap_or(Ratio::ONE),
+            },
             codec: stream.map_or_else(|| four_letters(&capture), |stream| stream.codec),
             rotation_degrees,
         };
@@ -340,7 +349,7 @@ fn look_inside(path: &Path) -> Result<Option<Probe>, VideoError> {
             Err(unreadable("it is a text file".to_owned(), "give a video file, or a folder of images"))
         }
         Some(stream) if !stream.is_cover => Ok(Some(probe)),
-        _ if probe.has_audio => {
+        _ if probe.audio_codec.is_some() => {
             Err(unreadable("it has sound and no video".to_owned(), "give a file that has a video stream"))
         }
         _ => Err(unreadable("it has no video stream".to_owned(), "give a file that has one")),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader};
 
-use super::{NOMINAL_FRAMES_PER_SEC, VideoError, VideoInfo, VideoSource};
+use super::{NOMINAL_FRAMES_PER_SEC, Ratio, VideoError, VideoInfo, VideoSource};
 use crate::frame::{Frame, FrameIndex, FrameSize, Timestamp};
 
 const EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp", "jpe"];
@@ -120,6 +120,8 @@ impl ImageSource {
                 .to_owned(),
             pixel_format: None,
             rotation_degrees: 0,
+            time_base: Ratio::new(1, NOMINAL_FRAMES_PER_SEC as u32),
+            pixel_aspect: Ratio::ONE,
         };
         Ok(Self { info, images, next: 0 })
     }

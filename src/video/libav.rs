@@ -14,6 +14,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Once, OnceLock};
 
+use super::ratio::Ratio;
+
 /// `AV_LOG_…`
 const LOG_NOTHING: c_int = -8;
 const LOG_ERROR: c_int = 16;
@@ -30,7 +32,8 @@ pub struct Probe {
     pub start_secs: f64,
     /// The first one, which is the one that OpenCV decodes.
     pub video: Option<VideoStream>,
-    pub has_audio: bool,
+    /// FFmpeg's name of the first sound stream's codec.
+    pub audio_codec: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +49,8 @@ pub struct VideoStream {
     /// Clockwise, as the pictures are to be turned for showing; what is not a multiple of 90
     /// reads as 0.
     pub rotation_degrees: u16,
+    /// Width to height of a pixel, before rotation.
+    pub pixel_aspect: Ratio,
 }
 
 /// Asks FFmpeg what `path` is. `Err` is FFmpeg's reason why it does not open.
@@ -288,7 +293,10 @@ fn parse(description: &str) -> Probe {
             line.strip_prefix("Duration: ")?.split_once("start: ")?.1.split(',').next()?.parse().ok()
         })
         .unwrap_or(0.0);
-    let has_audio = lines.clone().any(|line| line.starts_with("Stream #0:") && line.contains(": Audio: "));
+    let audio_codec = lines
+        .clone()
+        .find_map(|line| line.strip_prefix("Stream #0:")?.split_once(": Audio: "))
+        .map(|(_, rest)| rest.split([' ', ',']).next().unwrap_or_default().to_owned());
     let is_video = |line: &&str| line.starts_with("Stream #0:") && line.contains(": Video: ");
     let mut of_video = lines.skip_while(|line| !is_video(line));
     let video = of_video.next().and_then(|line| line.split_once(": Video: ")).map(|(stream, rest)| {
@@ -309,10 +317,15 @@ fn parse(description: &str) -> Probe {
             codec: parts.next().map(first_word).unwrap_or_default(),
             pixel_format: parts.next().map(first_word).filter(|name| !name.is_empty() && name != "none"),
             is_cover: rest.contains("(attached pic)"),
+            // Where the container and the stream differ, the container's comes last and counts.
+            pixel_aspect: rest
+                .rsplit_once("SAR ")
+                .and_then(|(_, aspect)| Ratio::parse(aspect.split([' ', ']']).next()?))
+                .unwrap_or(Ratio::ONE),
             rotation_degrees: if clockwise_degrees.is_multiple_of(90) { clockwise_degrees } else { 0 },
         }
     });
-    Probe { format, duration_secs, start_secs, video, has_audio }
+    Probe { format, duration_secs, start_secs, video, audio_codec }
 }
 
 /// The parts of `h264 (High) (avc1 / 0x31637661), yuv420p(tv, bt709), 160x96`.
@@ -349,7 +362,7 @@ mod tests {
             "Input #0, mov,mp4,m4a,3gp,3g2,mj2, from '':\n  Metadata:\n    title : Stream of, words\n  \
              Duration: 00:01:02.50, start: 1.400000, bitrate: 73 kb/s\n  \
              Stream #0:0[0x1](eng): Audio: aac (LC), 48000 Hz, stereo\n  \
-             Stream #0:1[0x2](und): Video: hevc (Main 10) (hvc1 / 0x31637668), yuv420p10le(tv, bt709), 127x93\n    \
+             Stream #0:1[0x2](und): Video: hevc (Main 10) (hvc1 / 0x31637668), yuv420p10le(tv, bt709), 127x93 [SAR 16:11 DAR 4:3]\n    \
              Side data:\n      displaymatrix: rotation of -90.00 degrees\n",
         );
         let video = VideoStream {
@@ -358,6 +371,7 @@ mod tests {
             pixel_format: Some("yuv420p10le".into()),
             is_cover: false,
             rotation_degrees: 90,
+            pixel_aspect: Ratio::new(16, 11),
         };
         assert_eq!(
             probe,
@@ -366,7 +380,7 @@ mod tests {
                 duration_secs: Some(62.5),
                 start_secs: 1.4,
                 video: Some(video),
-                has_audio: true
+                audio_codec: Some("aac".into())
             }
         );
     }

@@ -86,6 +86,8 @@ mod tests {
             codec: "h264".into(),
             pixel_format: None,
             rotation_degrees: 0,
+            time_base: super::super::Ratio::new(1, 25),
+            pixel_aspect: super::super::Ratio::ONE,
         }
     }
 

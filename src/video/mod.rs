@@ -4,24 +4,33 @@
 //! number are wrong for variable-rate files and MPEG-TS, so neither is believed.
 
 mod capture;
+mod disk;
+mod ffmpeg;
 mod file;
 mod fingerprint;
 mod images;
 mod libav;
 mod loss;
 mod png;
+mod ratio;
+mod raw_stream;
 mod sink;
+mod sound;
 mod tail;
 mod temporary;
 mod timeline;
 
 use std::path::{Path, PathBuf};
 
+pub use disk::free_bytes;
 pub use file::FileSource;
 pub use fingerprint::fingerprint;
 pub use images::ImageSource;
-pub use png::write_grey;
-pub use sink::{VideoFormat, VideoSink};
+pub use png::{PngPixels, is_whole_png, write_png};
+pub use ratio::Ratio;
+pub use raw_stream::Pixels;
+pub use sink::{Look, VideoFormat, VideoSink};
+pub use sound::{Sound, SoundPart};
 
 use crate::frame::{Frame, FrameIndex, FrameSize};
 
@@ -74,6 +83,10 @@ pub struct VideoInfo {
     pub pixel_format: Option<String>,
     /// Clockwise, in degrees, already applied to the frames.
     pub rotation_degrees: u16,
+    /// A tick of the clock, in seconds: times are multiples of it.
+    pub time_base: Ratio,
+    /// Width to height of a pixel, as shown: after rotation.
+    pub pixel_aspect: Ratio,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +101,10 @@ pub enum VideoError {
     Decode { path: PathBuf, frame: FrameIndex, cause: String },
     #[error("{}: could not be written: {cause}; check the free space and the permissions of its folder", .path.display())]
     Write { path: PathBuf, cause: String },
+    #[error(
+        "the program ffmpeg writes videos, and it is not there; install it (sudo apt install ffmpeg), or export what is no video, such as png, csv and json"
+    )]
+    NoFfmpeg,
 }
 
 impl VideoError {

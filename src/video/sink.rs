@@ -1,72 +1,129 @@
-//! Video files that we write, through OpenCV's FFmpeg backend.
+//! Video files that we write, through the `ffmpeg` program.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io::BufWriter,
+    path::{Path, PathBuf},
+    process::ChildStdin,
+};
 
-use opencv::core::{self, Mat, Size, ToInputArray, Vec3b};
-use opencv::imgproc;
-use opencv::videoio::{self, VideoWriter, VideoWriterTrait, VideoWriterTraitConst};
-
-use super::capture::Capture;
-use super::temporary::Temporary;
-use super::{VideoError, libav};
-use crate::frame::FrameSize;
+use super::{
+    VideoError,
+    capture::Capture,
+    disk::free_bytes,
+    ffmpeg::{Ffmpeg, exact_times},
+    libav,
+    ratio::Ratio,
+    raw_stream::{Pixels, RawStream},
+    sound::{SoundPart, file},
+    temporary::Temporary,
+};
+use crate::frame::{FrameSize, Timestamp};
 
 /// With less than this on the disk, and a frame, writing ends with an error before the disk
 /// is full.
 const LEAST_FREE_BYTES: u64 = 8 << 20;
+/// Times are given to FFmpeg in microseconds, so a finer clock can't be kept.
+const FINEST_CLOCK: Ratio = Ratio::new(1, 1_000_000);
+/// Pictures of as many rows and more are HD, whose colours are BT.709; the others BT.601.
+const HD_ROWS: usize = 720;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VideoFormat {
-    /// Lossless grey, FFV1 (pixel format `gray`) in MKV: masks and mattes.
+    /// Lossless grey (FFV1, pixel format `gray`) in MKV: mattes.
     Ffv1Grey,
-    /// Lossless RGB, FFV1 (pixel format `bgr0`, or `bgra` and opaque) in MKV.
-    Ffv1Rgb,
-    /// H.264 (x264, CRF 23, 4:2:0) in MP4, to look at.
+    /// Lossless RGB and alpha (FFV1, `bgra`) in MKV.
+    Ffv1Alpha,
+    /// Grey as H.264 (x264, CRF 12, 4:2:0) in MP4.
+    H264Grey,
+    /// H.264 (x264, CRF 14, 4:2:0) in MP4. It looks like the original.
     H264,
+    /// ProRes 4444 with 16-bit alpha in MOV.
+    ProRes4444,
+    /// VP9 (CRF 18, 4:2:0) with alpha in WebM.
+    Vp9Alpha,
 }
 
 impl VideoFormat {
     /// The file name's ending, without the dot. It chooses the container.
     pub const fn extension(self) -> &'static str {
         match self {
-            Self::Ffv1Grey | Self::Ffv1Rgb => "mkv",
-            Self::H264 => "mp4",
+            Self::Ffv1Grey | Self::Ffv1Alpha => "mkv",
+            Self::H264Grey | Self::H264 => "mp4",
+            Self::ProRes4444 => "mov",
+            Self::Vp9Alpha => "webm",
         }
     }
 
-    /// Bytes a pixel of the frames that are written: grey or RGB.
-    pub const fn channels(self) -> usize {
+    /// Of the frames that are written.
+    pub const fn pixels(self) -> Pixels {
         match self {
-            Self::Ffv1Grey => 1,
-            Self::Ffv1Rgb | Self::H264 => 3,
+            Self::Ffv1Grey | Self::H264Grey => Pixels::Grey,
+            Self::H264 => Pixels::Rgb,
+            Self::Ffv1Alpha | Self::ProRes4444 | Self::Vp9Alpha => Pixels::Rgba,
         }
     }
 
-    fn four_letters(self) -> i32 {
-        let letters = match self {
-            Self::Ffv1Grey | Self::Ffv1Rgb => b"FFV1",
-            Self::H264 => b"avc1",
-        };
-        i32::from_le_bytes(*letters)
+    /// H.264 with 4:2:0 has even sides: the last row or column is there twice where they are
+    /// odd. The others keep odd sides.
+    pub const fn has_even_sides(self) -> bool {
+        matches!(self, Self::H264Grey | Self::H264)
     }
+
+    /// FFmpeg's pixel format where the file has luma and chroma of limited range; `None` where
+    /// it holds the bytes as they are.
+    const fn video_range(self) -> Option<&'static str> {
+        match self {
+            Self::Ffv1Grey | Self::Ffv1Alpha => None,
+            Self::H264Grey | Self::H264 => Some("yuv420p"),
+            Self::ProRes4444 => Some("yuva444p10le"),
+            Self::Vp9Alpha => Some("yuva420p"),
+        }
+    }
+
+    const fn encoder(self) -> &'static str {
+        match self {
+            Self::Ffv1Grey => "ffv1 -level 3 -g 1 -slicecrc 1 -pix_fmt gray -color_range pc",
+            Self::Ffv1Alpha => "ffv1 -level 3 -g 1 -slicecrc 1 -pix_fmt bgra",
+            Self::H264Grey => "libx264 -preset fast -crf 12",
+            Self::H264 => "libx264 -preset fast -crf 14",
+            Self::ProRes4444 => "prores_ks -profile:v 4444 -alpha_bits 16 -vendor apl0",
+            Self::Vp9Alpha => {
+                "libvpx-vp9 -crf 18 -b:v 0 -row-mt 1 -deadline good -cpu-used 4 -auto-alt-ref 0"
+            }
+        }
+    }
+}
+
+/// What a video's pictures are, whatever they show.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Look {
+    pub size: FrameSize,
+    /// Nominal.
+    pub frames_per_sec: f64,
+    /// The tick of the clock, in seconds: times are multiples of it.
+    pub time_base: Ratio,
+    /// Width to height of a pixel.
+    pub pixel_aspect: Ratio,
 }
 
 /// A video file in the making. It lies under a temporary name until [`finish`](Self::finish),
 /// and is removed when dropped before.
-///
-/// The pictures in the file have even sides: OpenCV would cut an odd column or row off, so
-/// the last one is repeated instead.
 pub struct VideoSink {
-    writer: VideoWriter,
-    // After the writer, which must close the file before it is removed.
+    stream: RawStream<BufWriter<ChildStdin>>,
+    encoder: Ffmpeg,
+    // After the encoder, which must be gone before its file is removed.
     temporary: Temporary,
     target: PathBuf,
     format: VideoFormat,
-    size: FrameSize,
+    look: Look,
+    sound: Option<SoundPart>,
     frames: usize,
-    /// In OpenCV's channel order.
-    converted: Mat,
-    padded: Mat,
+    first: Timestamp,
+    last: Timestamp,
+    /// Of the last picture, in ticks after the first.
+    last_tick: i64,
+    padded_row: Vec<u8>,
 }
 
 impl VideoSink {
@@ -74,104 +131,167 @@ impl VideoSink {
     pub fn create(
         path: &Path,
         format: VideoFormat,
-        size: FrameSize,
-        frames_per_sec: f64,
+        look: Look,
+        sound: Option<SoundPart>,
     ) -> Result<Self, VideoError> {
-        libav::silence();
         if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(format.extension())) {
             return Err(VideoError::write(path, format!("the name must end in .{}", format.extension())));
         }
-        let temporary = Temporary::beside(path);
-        // OpenCV does not say why a file can't be created; the system does.
-        std::fs::File::create(temporary.path()).map_err(|error| VideoError::write(path, error))?;
-        check_free_space(path, 0)?;
-        let absolute =
-            std::path::absolute(temporary.path()).map_err(|error| VideoError::write(path, error))?;
-        let even = |side: usize| side.next_multiple_of(2) as i32;
-        let writer = VideoWriter::new_with_backend(
-            &absolute,
-            videoio::CAP_FFMPEG,
-            format.four_letters(),
-            frames_per_sec,
-            Size::new(even(size.width()), even(size.height())),
-            format.channels() == 3,
-        );
-        match writer {
-            Ok(writer) if writer.is_opened().unwrap_or(false) => Ok(Self {
-                writer,
-                temporary,
-                target: path.to_owned(),
-                format,
-                size,
-                frames: 0,
-                converted: Mat::default(),
-                padded: Mat::default(),
-            }),
-            _ => Err(VideoError::write(
+        if !(look.frames_per_sec.is_normal() && look.frames_per_sec > 0.0) {
+            return Err(VideoError::write(
                 path,
-                format!("OpenCV has no encoder for {format:?} at {size}, {frames_per_sec} frames a second"),
-            )),
+                format!("{} frames a second are no rate", look.frames_per_sec),
+            ));
         }
+        let look = Look {
+            time_base: if look.time_base.value() < 2e-6 { FINEST_CLOCK } else { look.time_base },
+            ..look
+        };
+        let temporary = Temporary::beside(path);
+        // The program's words for what the system refuses are less clear.
+        File::create(temporary.path()).map_err(|error| VideoError::write(path, error))?;
+        check_free_space(path, 0)?;
+        let mut encoder = Ffmpeg::start(&arguments(format, &look, temporary.path()))?;
+        let input = encoder.take_input().ok_or_else(|| VideoError::write(path, "ffmpeg takes no input"))?;
+        let stored = stored_size(format, look.size);
+        let stream = RawStream::begin(
+            BufWriter::with_capacity(1 << 16, input),
+            stored,
+            format.pixels(),
+            look.frames_per_sec,
+        );
+        Ok(Self {
+            stream: stream.map_err(|error| VideoError::write(path, error))?,
+            encoder,
+            temporary,
+            target: path.to_owned(),
+            format,
+            look,
+            sound,
+            frames: 0,
+            first: Timestamp::default(),
+            last: Timestamp::default(),
+            last_tick: -1,
+            padded_row: Vec::new(),
+        })
     }
 
-    /// Adds a frame: `height × width × channels` bytes.
-    pub fn write(&mut self, pixels: &[u8]) -> Result<(), VideoError> {
-        let expected_bytes = self.size.pixels() * self.format.channels();
-        if pixels.len() != expected_bytes {
-            // OpenCV would accept it and write nothing.
-            let cause = format!("a frame has {} bytes and not {expected_bytes}", pixels.len());
+    /// Adds a frame that is shown `at` this time: `height × width × channels` bytes.
+    pub fn write(&mut self, at: Timestamp, pixels: &[u8]) -> Result<(), VideoError> {
+        let size = self.look.size;
+        let row_bytes = size.width() * self.format.pixels().channels();
+        if pixels.len() != size.height() * row_bytes {
+            let expected = size.height() * row_bytes;
+            let cause = format!("a frame has {} bytes and not {expected}", pixels.len());
             return Err(VideoError::write(&self.target, cause));
         }
         check_free_space(&self.target, pixels.len())?;
-        self.encode(pixels).map_err(|error| VideoError::write(&self.target, error.message))?;
+        if self.frames == 0 {
+            self.first = at;
+        }
+        let tick_micros = self.look.time_base.value() * 1e6;
+        let tick = ((at.micros() - self.first.micros()) as f64 / tick_micros).round() as i64;
+        // Two frames at one time would be one.
+        self.last_tick = tick.max(self.last_tick + 1);
+        let micros = (self.last_tick as f64 * tick_micros).round() as u64;
+        self.last = at;
         self.frames += 1;
+        if let Err(error) = self.send(micros, pixels, row_bytes) {
+            return Err(self.failed(error));
+        }
         Ok(())
     }
 
-    fn encode(&mut self, pixels: &[u8]) -> opencv::Result<()> {
-        let (rows, columns) = (self.size.height() as i32, self.size.width() as i32);
-        if self.format.channels() == 1 {
-            let grey = Mat::new_rows_cols_with_bytes::<u8>(rows, columns, pixels)?;
-            return write_even(&mut self.writer, &mut self.padded, &grey, self.size);
+    fn send(&mut self, micros: u64, pixels: &[u8], row_bytes: usize) -> std::io::Result<()> {
+        let size = self.look.size;
+        let stored = stored_size(self.format, size);
+        let channels = self.format.pixels().channels();
+        let bytes = stored.pixels() * channels;
+        if stored == size {
+            return self.stream.picture(micros, bytes, std::iter::once(pixels));
         }
-        let rgb = Mat::new_rows_cols_with_bytes::<Vec3b>(rows, columns, pixels)?;
-        imgproc::cvt_color_def(&rgb, &mut self.converted, imgproc::COLOR_RGB2BGR)?;
-        write_even(&mut self.writer, &mut self.padded, &self.converted, self.size)
+        self.padded_row.clear();
+        for row in pixels.chunks_exact(row_bytes) {
+            self.padded_row.extend(row);
+            if stored.width() > size.width() {
+                self.padded_row.extend(&row[row_bytes - channels..]);
+            }
+        }
+        let last_row = self.padded_row.len() - stored.width() * channels;
+        let below = (stored.height() > size.height()).then(|| &self.padded_row[last_row..]);
+        self.stream.picture(micros, bytes, std::iter::once(&self.padded_row[..]).chain(below))
     }
 
-    /// Closes the file, counts its frames, flushes it to the disk, and gives it its name.
-    ///
-    /// OpenCV reports no error of writing, a full disk included. So the packets in the file
-    /// are counted by reading them back, which costs no decoding.
-    pub fn finish(mut self) -> Result<(), VideoError> {
-        self.writer.release().map_err(|error| VideoError::write(&self.target, error.message))?;
-        let (written, breaks_off) = count_packets(self.temporary.path()).unwrap_or_default();
-        if written != self.frames || breaks_off {
-            let cause =
-                format!("{written} of {} frames got into the file, so the disk may be full", self.frames);
-            return Err(VideoError::write(&self.target, cause));
+    /// Why the program takes no more: it says so itself when it has ended.
+    fn failed(&mut self, error: std::io::Error) -> VideoError {
+        VideoError::write(&self.target, self.encoder.finish().err().unwrap_or_else(|| error.to_string()))
+    }
+
+    /// Closes the file, counts its frames, adds the sound, flushes it to the disk, and gives it
+    /// its name. The text says that the sound had to be left out.
+    pub fn finish(self) -> Result<Option<String>, VideoError> {
+        let Self { stream, mut encoder, temporary, target, frames, .. } = self;
+        let closed = stream.finish();
+        encoder.finish().map_err(|cause| VideoError::write(&target, cause))?;
+        closed.map_err(|error| VideoError::write(&target, error))?;
+        let (written, breaks_off) = count_packets(temporary.path()).unwrap_or_default();
+        if written != frames || breaks_off {
+            let cause = format!("{written} of {frames} frames got into the file, so the disk may be full");
+            return Err(VideoError::write(&target, cause));
         }
-        self.temporary.persist().map_err(|error| VideoError::write(&self.target, error))
+        let mut whole = temporary;
+        let mut note = None;
+        if let Some(sound) = self.sound {
+            let interval_micros = (1e6 / self.look.frames_per_sec).round() as i64;
+            let end = Timestamp::from_micros(self.last.micros() + interval_micros);
+            let joined = Temporary::beside(&target);
+            if sound.join(whole.path(), self.first, end, joined.path())? {
+                whole = joined;
+            } else {
+                let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                note = Some(format!("{name} has no sound: FFmpeg could not put the clip's into it"));
+            }
+        }
+        whole.persist().map_err(|error| VideoError::write(&target, error))?;
+        Ok(note)
     }
 }
 
-/// Writes `picture`, with its last row and column repeated where a side is odd.
-fn write_even(
-    writer: &mut VideoWriter,
-    padded: &mut Mat,
-    picture: &impl ToInputArray,
-    size: FrameSize,
-) -> opencv::Result<()> {
-    let (below, right) = ((size.height() % 2) as i32, (size.width() % 2) as i32);
-    if (below, right) == (0, 0) {
-        return writer.write(picture);
+/// Of the pictures in the file.
+fn stored_size(format: VideoFormat, size: FrameSize) -> FrameSize {
+    let even = |side: usize| side.next_multiple_of(2) as u32;
+    let padded = FrameSize::new(even(size.width()), even(size.height()));
+    padded.filter(|_| format.has_even_sides()).unwrap_or(size)
+}
+
+fn arguments(format: VideoFormat, look: &Look, to: &Path) -> Vec<String> {
+    let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let Ratio { num, den } = look.pixel_aspect;
+    let mut filter = format!("setsar={num}/{den}");
+    let mut colours = Vec::new();
+    if let Some(pixels) = format.video_range() {
+        let name = if look.size.height() >= HD_ROWS { "bt709" } else { "smpte170m" };
+        filter = format!(
+            "scale=in_range=pc:out_range=tv:out_color_matrix={name}:flags=accurate_rnd+full_chroma_int,\
+             format={pixels},{filter},\
+             setparams=range=tv:color_primaries={name}:color_trc={name}:colorspace={name}"
+        );
+        colours =
+            words(&format!("-color_range tv -colorspace {name} -color_primaries {name} -color_trc {name}"));
     }
-    core::copy_make_border_def(picture, padded, 0, below, 0, right, core::BORDER_REPLICATE)?;
-    writer.write(padded)
+    let Ratio { num, den } = look.time_base;
+    let mut arguments = words("-f matroska -i pipe:0 -map 0:v:0");
+    arguments.extend(exact_times());
+    arguments.extend(words(&format!("-enc_time_base {num}:{den} -vf {filter}")));
+    arguments.extend(words(&format!("-c:v {}", format.encoder())));
+    arguments.extend(colours);
+    arguments.push(file(to));
+    arguments
 }
 
 /// And whether the file breaks off in one. One that has no frames can't be opened.
 fn count_packets(path: &Path) -> Option<(usize, bool)> {
+    libav::silence();
     let mut capture = Capture::open_undecoded(path).ok()?;
     let mut packets = 0;
     while capture.grab().is_some() {
@@ -186,20 +306,5 @@ fn check_free_space(path: &Path, frame_bytes: usize) -> Result<(), VideoError> {
             Err(VideoError::write(path, "the disk is full"))
         }
         _ => Ok(()),
-    }
-}
-
-/// Of the disk that `path` will lie on, for us; `None` where the system doesn't say.
-fn free_bytes(path: &Path) -> Option<u64> {
-    use std::os::unix::ffi::OsStrExt;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = std::ffi::CString::new(folder.as_os_str().as_bytes()).ok()?;
-    let mut numbers = std::mem::MaybeUninit::<libc::statvfs>::uninit();
-    // SAFETY: the path ends with a 0, and the numbers are read only after success.
-    unsafe {
-        (libc::statvfs(folder.as_ptr(), numbers.as_mut_ptr()) == 0).then(|| {
-            let numbers = numbers.assume_init();
-            numbers.f_bavail * numbers.f_frsize
-        })
     }
 }

@@ -1,7 +1,9 @@
 //! The whole program at its public border: what it writes, says, and leaves behind.
 
 mod endings;
+mod exports;
 mod inputs;
+mod kills;
 mod lasting;
 mod outputs;
 mod refusals;

@@ -3,14 +3,14 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::workbench::{Outcome, SELFIE, Workbench, have_ffmpeg, have_model};
+use crate::workbench::{Outcome, SELFIE, Workbench, have_ffmpeg, have_model, nothing_shows};
 
 const WRONG_USE: i32 = 2;
 const INPUT: i32 = 3;
 const MODEL: i32 = 4;
 const OUTPUT: i32 = 5;
 
-/// Expects one sentence that has all of `words`, a way out, and no `out` folder.
+/// Expects one sentence that has all of `words`, a way out, and nothing that shows in `out`.
 fn refused(bench: &Workbench, outcome: &Outcome, code: i32, words: &[&str]) {
     let Outcome { code: actual, out, err } = outcome;
     assert_eq!(*actual, Some(code), "{err}");
@@ -22,7 +22,7 @@ fn refused(bench: &Workbench, outcome: &Outcome, code: i32, words: &[&str]) {
     for word in words {
         assert!(err.contains(word), "«{word}» in {err}");
     }
-    assert!(!bench.path("out").exists(), "nothing is left");
+    nothing_shows(&bench.path("out"));
 }
 
 /// A bench with a clip of 12 frames and its masks.

@@ -186,3 +186,12 @@ pub fn count_frames(video: &Path) -> usize {
     let text = String::from_utf8(output.stdout).unwrap();
     text.trim().trim_end_matches(',').parse().unwrap_or_else(|_| panic!("{}: {text}", video.display()))
 }
+
+/// What an ended run leaves has no name of its own: it is hidden, for the next run.
+pub fn nothing_shows(out: &Path) {
+    let Ok(entries) = fs::read_dir(out) else { return };
+    for entry in entries {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(name.starts_with(".steadymask-"), "{name}");
+    }
+}

@@ -1,144 +1,294 @@
-//! What is written reads back.
+//! What is written reads back, by FFmpeg's own programs.
 
-use std::path::Path;
+use std::{path::Path, process::Command};
 
-use steadymask::video::{self, VideoFormat, VideoSink};
+use steadymask::{
+    frame::Timestamp,
+    video::{self, Look, Pixels, Ratio, Sound, SoundPart, VideoFormat, VideoSink},
+};
 
-use crate::clips::{self, ffprobe, number_of, picture, raw_frames, size};
+use crate::clips::{self, ffprobe, number_of, picture, size};
 
-/// Black and white, another one for each frame.
-fn matte(width: usize, height: usize, number: usize) -> Vec<u8> {
-    let is_set = |i: usize| (i % width + i / width * 3 + 7 * number) / 11 % 2 == 1;
-    (0..width * height).map(|i| if is_set(i) { 255 } else { 0 }).collect()
+/// Uneven: two frames are held.
+const TICKS: [i64; 9] = [0, 1001, 2002, 3003, 6006, 7007, 12012, 13013, 14014];
+const TIME_BASE: Ratio = Ratio::new(1, 30000);
+
+fn look(width: u32, height: u32) -> Look {
+    Look {
+        size: size(width, height),
+        frames_per_sec: 30000.0 / 1001.0,
+        time_base: TIME_BASE,
+        pixel_aspect: Ratio::new(16, 11),
+    }
+}
+
+fn at(ticks: i64) -> Timestamp {
+    // Somewhere in the middle of a clip.
+    Timestamp::from_secs(7.0 + ticks as f64 * TIME_BASE.value())
+}
+
+/// A picture that moves, and a disc of alpha that moves too.
+fn frame(format: VideoFormat, look: &Look, number: usize) -> Vec<u8> {
+    let (width, height) = (look.size.width() as i32, look.size.height() as i32);
+    let rgb = picture(look.size, number);
+    let mut bytes = Vec::new();
+    for (i, rgb) in rgb.chunks_exact(3).enumerate() {
+        let (x, y) = (i as i32 % width - width / 2 - number as i32, i as i32 / width - height / 2);
+        let alpha = if x * x + y * y < height * height / 9 { 255 } else { 0 };
+        match format.pixels() {
+            Pixels::Grey => bytes.push(alpha),
+            Pixels::Rgb => bytes.extend(rgb),
+            Pixels::Rgba => bytes.extend([rgb[0], rgb[1], rgb[2], alpha]),
+        }
+    }
+    bytes
+}
+
+fn write(path: &Path, format: VideoFormat, look: Look) -> Vec<Vec<u8>> {
+    let mut sink = VideoSink::create(path, format, look, None).unwrap();
+    let frames: Vec<_> = (0..TICKS.len()).map(|number| frame(format, &look, number)).collect();
+    for (frame, ticks) in frames.iter().zip(TICKS) {
+        sink.write(at(ticks), frame).unwrap();
+    }
+    assert!(!path.exists());
+    assert_eq!(sink.finish().unwrap(), None);
+    assert_eq!(files_in(path.parent().unwrap()), 1);
+    frames
 }
 
 fn files_in(folder: &Path) -> usize {
     std::fs::read_dir(folder).unwrap().count()
 }
 
+/// Decoded by ffmpeg with `decoder`, as `pixels`.
+fn decoded(path: &Path, decoder: &[&str], pixels: &str) -> Vec<u8> {
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error"])
+        .args(decoder)
+        .arg("-i")
+        .arg(path)
+        .args(["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", pixels, "-"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+fn psnr(a: impl Iterator<Item = u8>, b: impl Iterator<Item = u8>) -> f64 {
+    let (mut sum, mut count) = (0.0, 0.0);
+    for (a, b) in a.zip(b) {
+        sum += f64::from(a.abs_diff(b)).powi(2);
+        count += 1.0;
+    }
+    10.0 * (255.0f64.powi(2) / (sum / count).max(1e-9)).log10()
+}
+
+/// Presentation times in seconds, in order.
+fn times(path: &Path) -> Vec<f64> {
+    let mut times: Vec<f64> = ffprobe(path, "packet=pts_time")
+        .iter()
+        .map(|time| time.trim_end_matches(',').parse().unwrap())
+        .collect();
+    times.sort_by(f64::total_cmp);
+    times
+}
+
+/// Writes and reads a format; `milliseconds` of its container round the times.
+fn survives(
+    format: VideoFormat,
+    look: Look,
+    codec: &str,
+    decoder: &[&str],
+    rounding_secs: f64,
+) -> (f64, f64) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(format!("what ü %d.{}", format.extension()));
+    let frames = write(&path, format, look);
+    assert_eq!(ffprobe(&path, "stream=codec_name")[0].trim_end_matches(','), codec);
+    let found = times(&path);
+    assert_eq!(found.len(), TICKS.len());
+    for (found, ticks) in found.iter().zip(TICKS) {
+        let expected = ticks as f64 * TIME_BASE.value();
+        assert!((found - expected).abs() <= rounding_secs, "{found} for {expected}");
+    }
+    let channels = format.pixels().channels();
+    let pixels = ["gray", "", "rgb24", "rgba"][channels - 1];
+    let read = decoded(&path, decoder, pixels);
+    let even = |side: usize| if format.has_even_sides() { side.next_multiple_of(2) } else { side };
+    let (width, height) = (even(look.size.width()), even(look.size.height()));
+    assert_eq!(read.len(), TICKS.len() * width * height * channels);
+    // Cut to what was given.
+    let cut: Vec<Vec<u8>> = read
+        .chunks_exact(width * height * channels)
+        .map(|frame| {
+            let rows = frame.chunks_exact(width * channels).take(look.size.height());
+            rows.flat_map(|row| &row[..look.size.width() * channels]).copied().collect()
+        })
+        .collect();
+    let is_alpha = |i: &usize| channels != 4 || i % 4 == 3;
+    let side = |frames: &[Vec<u8>], wanted: bool| -> Vec<u8> {
+        let bytes = frames.iter().flat_map(|frame| frame.iter().enumerate());
+        bytes.filter(|(i, _)| is_alpha(i) == wanted).map(|(_, &byte)| byte).collect()
+    };
+    let compare = |wanted| psnr(side(&frames, wanted).into_iter(), side(&cut, wanted).into_iter());
+    let (pictures, alpha) =
+        if channels == 4 { (compare(false), compare(true)) } else { (compare(true), f64::MAX) };
+    println!("{format:?} {}: pictures {pictures:.1} dB, alpha {:.1} dB", look.size, alpha.min(EXACT + 50.0));
+    (pictures, alpha)
+}
+
+/// Lossless is 130 dB here.
+const EXACT: f64 = 100.0;
+
 #[test]
-fn grey_ffv1_is_bit_exact() {
+fn mattes_are_exact_in_ffv1_and_nearly_in_h264() {
     if !clips::have_ffmpeg() {
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("matte ü.mkv");
-    let mut sink = VideoSink::create(&path, VideoFormat::Ffv1Grey, size(160, 96), 29.97).unwrap();
-    let mut expected = Vec::new();
-    for number in 0..40 {
-        sink.write(&matte(160, 96, number)).unwrap();
-        expected.extend(matte(160, 96, number));
+    for look in [look(160, 96), look(127, 93)] {
+        assert!(survives(VideoFormat::Ffv1Grey, look, "ffv1", &[], 0.0006).0 > EXACT);
+        assert!(survives(VideoFormat::H264Grey, look, "h264", &[], 1e-6).0 > 35.0);
     }
-    assert!(!path.exists());
-    sink.finish().unwrap();
-    assert_eq!(files_in(folder.path()), 1);
-    assert_eq!(ffprobe(&path, "stream=codec_name,width,height,pix_fmt"), ["ffv1,160,96,gray"]);
-    assert!(raw_frames(&path, "gray") == expected);
-
-    // And through our own reader.
-    let mut source = video::open(&path).unwrap();
-    let frame = source.next_frame().unwrap().unwrap();
-    assert!(frame.rgb().chunks_exact(3).zip(&expected).all(|(rgb, &grey)| rgb == [grey; 3]));
 }
 
 #[test]
-fn rgb_ffv1_is_bit_exact() {
+fn transparency_survives_in_each_format() {
     if !clips::have_ffmpeg() {
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("rgb.mkv");
-    let mut sink = VideoSink::create(&path, VideoFormat::Ffv1Rgb, size(160, 96), 25.0).unwrap();
-    let mut expected = Vec::new();
-    for number in 0..10 {
-        sink.write(&picture(size(160, 96), number)).unwrap();
-        expected.extend(picture(size(160, 96), number));
-    }
-    sink.finish().unwrap();
-    // Which of the two depends on OpenCV's version.
-    assert!(["bgra", "bgr0"].contains(&ffprobe(&path, "stream=pix_fmt")[0].as_str()));
-    assert!(raw_frames(&path, "rgb24") == expected);
-}
-
-#[test]
-fn odd_sides_are_padded_by_repetition() {
-    if !clips::have_ffmpeg() {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("odd.mkv");
-    let mut sink = VideoSink::create(&path, VideoFormat::Ffv1Grey, size(127, 93), 25.0).unwrap();
-    sink.write(&matte(127, 93, 3)).unwrap();
-    sink.finish().unwrap();
-    assert_eq!(ffprobe(&path, "stream=width,height"), ["128,94"]);
-    let (read, expected) = (raw_frames(&path, "gray"), matte(127, 93, 3));
-    for y in 0..94 {
-        for x in 0..128 {
-            assert_eq!(read[y * 128 + x], expected[y.min(92) * 127 + x.min(126)], "({x}, {y})");
-        }
+    for look in [look(160, 96), look(127, 93)] {
+        let (pictures, alpha) = survives(VideoFormat::Ffv1Alpha, look, "ffv1", &[], 0.0006);
+        assert!(pictures > EXACT && alpha > EXACT);
+        let (pictures, alpha) = survives(VideoFormat::ProRes4444, look, "prores", &[], 1e-6);
+        assert!(pictures > 35.0 && alpha > EXACT, "{pictures} {alpha}");
+        let (pictures, alpha) = survives(VideoFormat::Vp9Alpha, look, "vp9", &["-c:v", "libvpx-vp9"], 0.0006);
+        assert!(pictures > 30.0 && alpha > 35.0, "{pictures} {alpha}");
     }
 }
 
 #[test]
-fn h264_keeps_the_frames_and_looks_the_same() {
+fn pictures_look_the_same_and_say_what_their_colours_are() {
     if !clips::have_ffmpeg() {
         return;
     }
-    for shown in [size(160, 96), size(127, 93)] {
+    let tags = "stream=pix_fmt,color_range,color_space,color_transfer,color_primaries,sample_aspect_ratio";
+    for (look, matrix) in
+        [(look(160, 96), "smpte170m"), (look(127, 93), "smpte170m"), (look(64, 720), "bt709")]
+    {
+        assert!(survives(VideoFormat::H264, look, "h264", &[], 1e-6).0 > 32.0);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("look.mp4");
-        let mut sink = VideoSink::create(&path, VideoFormat::H264, shown, 25.0).unwrap();
-        for number in 0..60 {
-            sink.write(&picture(shown, number)).unwrap();
-        }
-        sink.finish().unwrap();
-        assert_eq!(ffprobe(&path, "stream=codec_name,pix_fmt"), ["h264,yuv420p"]);
-        let mut source = video::open(&path).unwrap();
-        let mut frames = 0;
-        let mut error = 0.0;
-        while let Some(frame) = source.next_frame().unwrap() {
-            assert_eq!(number_of(&frame, 0), Some(frames));
-            let (read, written) = (frame.rgb(), picture(shown, frames));
-            for y in 0..shown.height() {
-                for x in 0..3 * shown.width() {
-                    let (read, written) =
-                        (read[y * 3 * frame.size().width() + x], written[y * 3 * shown.width() + x]);
-                    error += f64::from(read.abs_diff(written));
-                }
-            }
-            frames += 1;
-        }
-        assert_eq!(frames, 60);
-        let mean_error = error / (60 * 3 * shown.pixels()) as f64;
-        println!("{shown}: mean error {mean_error:.2} of 255");
-        assert!(mean_error < 4.0, "{mean_error}");
+        write(&path, VideoFormat::H264, look);
+        let expected = format!("16:11,yuv420p,tv,{matrix},{matrix},{matrix}");
+        assert_eq!(ffprobe(&path, tags)[0].trim_end_matches(','), expected);
     }
+    // And through our own reader.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("look.mp4");
+    write(&path, VideoFormat::H264, look(160, 96));
+    let mut source = video::open(&path).unwrap();
+    assert_eq!(source.info().pixel_aspect, Ratio::new(16, 11));
+    assert_eq!(source.info().time_base, TIME_BASE);
+    for (number, ticks) in TICKS.into_iter().enumerate() {
+        let frame = source.next_frame().unwrap().unwrap();
+        assert_eq!(number_of(&frame, 0), Some(number));
+        let expected = (ticks as f64 * TIME_BASE.value() * 1e6).round() as i64;
+        assert_eq!(frame.timestamp().micros(), expected);
+    }
+}
+
+#[test]
+fn sound_comes_along_whole_or_cut() {
+    if !clips::have_ffmpeg() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let clip = folder.path().join("clip.mp4");
+    let status = Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i", "testsrc2=size=160x96:rate=25:duration=4"])
+        .args(["-f", "lavfi", "-i", "sine=frequency=440:duration=4", "-c:a", "aac"])
+        .arg(&clip)
+        .status();
+    assert!(status.unwrap().success());
+    let sound = Sound::of(&clip).unwrap();
+    let look = Look { frames_per_sec: 25.0, time_base: Ratio::new(1, 12800), ..look(160, 96) };
+    for (format, is_whole, codec) in [
+        (VideoFormat::H264, true, "aac"),
+        (VideoFormat::H264, false, "aac"),
+        (VideoFormat::ProRes4444, true, "aac"),
+        (VideoFormat::ProRes4444, false, "pcm_s16le"),
+        (VideoFormat::Vp9Alpha, true, "opus"),
+        (VideoFormat::Ffv1Alpha, false, "flac"),
+    ] {
+        let path = folder.path().join(format!("out.{}", format.extension()));
+        let part = SoundPart { sound: sound.clone(), is_whole };
+        let mut sink = VideoSink::create(&path, format, look, Some(part)).unwrap();
+        let range = if is_whole { 0..100 } else { 25..75 };
+        for number in range.clone() {
+            sink.write(Timestamp::from_secs(number as f64 / 25.0), &frame(format, &look, number)).unwrap();
+        }
+        assert_eq!(sink.finish().unwrap(), None, "{format:?}");
+        assert_eq!(times(&path).len(), range.len());
+        let probed = Command::new("ffprobe")
+            .args([
+                "-v",
+                "error",
+                "-select_streams",
+                "a",
+                "-show_entries",
+                "stream=codec_name",
+                "-of",
+                "csv=p=0",
+            ])
+            .arg(&path)
+            .output()
+            .unwrap();
+        let found = String::from_utf8(probed.stdout).unwrap();
+        assert_eq!(found.trim().trim_end_matches(','), codec, "{format:?} {is_whole}");
+        let samples = Command::new("ffmpeg")
+            .args(["-v", "error", "-i"])
+            .arg(&path)
+            .args(["-vn", "-ac", "1", "-ar", "8000", "-f", "s16le", "-"])
+            .output()
+            .unwrap();
+        let secs = samples.stdout.len() as f64 / 16000.0;
+        assert!((secs - range.len() as f64 / 25.0).abs() < 0.05, "{format:?} {is_whole}: {secs} s");
+    }
+    assert_eq!(Sound::of(&folder.path().join("none.mp4")), None);
 }
 
 #[test]
 fn what_is_not_finished_leaves_nothing() {
+    if !clips::have_ffmpeg() {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("dropped.mkv");
-    let mut sink = VideoSink::create(&path, VideoFormat::Ffv1Grey, size(160, 96), 25.0).unwrap();
-    sink.write(&matte(160, 96, 0)).unwrap();
+    let look = look(160, 96);
+    let mut sink = VideoSink::create(&path, VideoFormat::Ffv1Grey, look, None).unwrap();
+    sink.write(at(0), &frame(VideoFormat::Ffv1Grey, &look, 0)).unwrap();
     assert_eq!(files_in(folder.path()), 1);
     drop(sink);
     assert_eq!(files_in(folder.path()), 0);
 }
 
 #[test]
-fn refuses_what_opencv_would_pass_over() {
+fn refuses_what_would_not_be_a_video() {
+    if !clips::have_ffmpeg() {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.mkv");
-    let mut sink = VideoSink::create(&path, VideoFormat::Ffv1Grey, size(160, 96), 25.0).unwrap();
-    assert!(sink.write(&matte(160, 95, 0)).unwrap_err().to_string().contains("15200 bytes and not 15360"));
+    let mut sink = VideoSink::create(&path, VideoFormat::Ffv1Grey, look(160, 96), None).unwrap();
+    let error = sink.write(at(0), &[0; 15200]).unwrap_err().to_string();
+    assert!(error.contains("15200 bytes and not 15360"), "{error}");
     drop(sink);
-    let create = |path: &Path, format, rate| VideoSink::create(path, format, size(160, 96), rate).err();
-    assert!(
-        create(&folder.path().join("a.avi"), VideoFormat::H264, 25.0).unwrap().to_string().contains(".mp4")
-    );
-    assert!(create(&folder.path().join("none/a.mp4"), VideoFormat::H264, 25.0).is_some());
-    assert!(create(&folder.path().join("a.mp4"), VideoFormat::H264, f64::NAN).is_some());
-    assert!(create(&folder.path().join("a.mp4"), VideoFormat::H264, 0.0).is_some());
+    let create =
+        |name: &str, look| VideoSink::create(&folder.path().join(name), VideoFormat::H264, look, None).err();
+    assert!(create("a.avi", look(160, 96)).unwrap().to_string().contains(".mp4"));
+    assert!(create("none/a.mp4", look(160, 96)).is_some());
+    for frames_per_sec in [f64::NAN, 0.0, -1.0] {
+        assert!(create("a.mp4", Look { frames_per_sec, ..look(160, 96) }).is_some());
+    }
     assert_eq!(files_in(folder.path()), 0);
 }

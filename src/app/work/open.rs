@@ -180,7 +180,7 @@ impl ProjectSource {
 
 pub enum ProjectFound {
     Ready {
-        clip: Clip,
+        clip: Box<Clip>,
         /// It has other content than when the project was saved.
         video_changed: bool,
     },
@@ -222,9 +222,11 @@ pub fn open_project(mail: Mail, source: ProjectSource) {
         };
         let found = match located {
             Located::Missing => Ok(ProjectFound::Lost),
-            Located::Same(path) => clip(&path).map(|clip| ProjectFound::Ready { clip, video_changed: false }),
+            Located::Same(path) => {
+                clip(&path).map(|clip| ProjectFound::Ready { clip: Box::new(clip), video_changed: false })
+            }
             Located::Changed(path) => {
-                clip(&path).map(|clip| ProjectFound::Ready { clip, video_changed: true })
+                clip(&path).map(|clip| ProjectFound::Ready { clip: Box::new(clip), video_changed: true })
             }
         };
         match found {

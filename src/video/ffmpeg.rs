@@ -1,0 +1,122 @@
+//! The `ffmpeg` program, which writes what OpenCV's encoder can't: transparency, sound, exact
+//! times, and what colours mean.
+
+use std::{
+    fs::File,
+    io::{Read as _, Seek as _},
+    os::unix::process::CommandExt as _,
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::OnceLock,
+};
+
+use super::VideoError;
+
+/// FFmpeg of this version and later calls `-vsync` by another name.
+const FPS_MODE_SINCE: (u32, u32) = (5, 1);
+
+/// One run of the program. Dropped before it has ended, it is killed.
+pub struct Ffmpeg {
+    child: Child,
+    complaints: File,
+}
+
+impl Ffmpeg {
+    /// Starts `ffmpeg ARGUMENTS`; what it reads from `pipe:0` is [written](Self::take_input)
+    /// to it.
+    ///
+    /// # Errors
+    /// When the program is not installed.
+    pub fn start(arguments: &[String]) -> Result<Self, VideoError> {
+        version().ok_or(VideoError::NoFfmpeg)?;
+        let begin = || {
+            let complaints = tempfile::tempfile()?;
+            let child = Command::new("ffmpeg")
+                .args(["-y", "-v", "error", "-nostats", "-nostdin"])
+                .args(arguments)
+                // Its words are searched for reasons.
+                .env("LC_ALL", "C")
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .stderr(complaints.try_clone()?)
+                // Ctrl-C is for us: an encoder that stops by itself looks like a fault.
+                .process_group(0)
+                .spawn()?;
+            Ok::<_, std::io::Error>(Self { child, complaints })
+        };
+        begin().map_err(|_| VideoError::NoFfmpeg)
+    }
+
+    /// Where `pipe:0` is written to; `None` the second time.
+    pub fn take_input(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
+    }
+
+    /// Waits for the end. `Err` is why it failed, in the program's words.
+    pub fn finish(&mut self) -> Result<(), String> {
+        drop(self.child.stdin.take());
+        match self.child.wait() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(self.last_words().unwrap_or_else(|| format!("ffmpeg ended with {status}"))),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn last_words(&mut self) -> Option<String> {
+        let mut said = Vec::new();
+        self.complaints.rewind().ok()?;
+        self.complaints.read_to_end(&mut said).ok()?;
+        let said = String::from_utf8_lossy(&said);
+        if said.contains("No space left on device") {
+            return Some("the disk is full".to_owned());
+        }
+        // The first complaint is the cause; the later ones are what came of it.
+        let line = said.lines().find(|line| !line.trim().is_empty())?;
+        let line = line.split_once("] ").map_or(line, |(_, words)| words);
+        Some(format!("ffmpeg says «{}»", line.trim()))
+    }
+}
+
+impl Drop for Ffmpeg {
+    fn drop(&mut self) {
+        // After its end both do nothing.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Passes times on as they are: the option's name depends on the version.
+pub fn exact_times() -> [String; 2] {
+    let is_new = version().is_some_and(|version| version >= FPS_MODE_SINCE);
+    [if is_new { "-fps_mode" } else { "-vsync" }.to_owned(), "passthrough".to_owned()]
+}
+
+/// Major and minor; a build without a number is a recent one. `None` where there is none.
+fn version() -> Option<(u32, u32)> {
+    static VERSION: OnceLock<Option<(u32, u32)>> = OnceLock::new();
+    *VERSION.get_or_init(|| {
+        let output = Command::new("ffmpeg").arg("-version").stdin(Stdio::null()).output().ok()?;
+        Some(parse_version(&String::from_utf8_lossy(&output.stdout)))
+    })
+}
+
+/// Reads «ffmpeg version 5.1.9-0+deb12u1 Copyright …».
+fn parse_version(text: &str) -> (u32, u32) {
+    let number = text.split_whitespace().nth(2).unwrap_or_default().trim_start_matches('n');
+    let mut parts = number.split(|letter: char| !letter.is_ascii_digit()).map(str::parse);
+    match (parts.next(), parts.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor),
+        _ => (u32::MAX, 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_as_they_are_written() {
+        assert_eq!(parse_version("ffmpeg version 5.1.9-0+deb12u1 Copyright (c)"), (5, 1));
+        assert_eq!(parse_version("ffmpeg version n4.4.2 Copyright"), (4, 4));
+        assert_eq!(parse_version("ffmpeg version N-109876-gabc Copyright"), (u32::MAX, 0));
+    }
+}
