@@ -163,10 +163,15 @@ fn a_project_is_whole_whenever_its_saving_is_killed() {
             .args(["--exact", "lasting::save_without_end", "--ignored"])
             .env("STEADYMASK_TEST_PROJECT", &path)
             .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        // Moments that differ from round to round.
-        std::thread::sleep(std::time::Duration::from_micros(40_000 + 7919 * round % 40_000));
+        // Once it is saving, at a moment that differs from round to round.
+        let before = fs::read(&path).unwrap();
+        while fs::read(&path).unwrap() == before {
+            assert!(child.try_wait().unwrap().is_none(), "it saves until it is killed");
+        }
+        std::thread::sleep(std::time::Duration::from_micros(7919 * round % 40_000));
         child.kill().unwrap();
         child.wait().unwrap();
         let project = Project::load(&path).unwrap();
