@@ -14,7 +14,6 @@ use super::{
     work::{self, Browse, Clips, Job, ModelStep, PresetChange, ProjectSource, StartSession},
 };
 use crate::{
-    export::ExportOptions,
     pipeline::{CancelToken, Export, Progress, RunProgress},
     project::{self, LeftOver, Project},
     region::{Polygon, Region},
@@ -469,7 +468,7 @@ impl App {
             settings: state.choice.settings,
             leave_out: state.choice.leave_out.clone(),
             exports: state.plan.kinds.clone(),
-            options: ExportOptions::default(),
+            options: state.plan.options().unwrap_or_default(),
             out: PathBuf::from(state.plan.folder.trim()),
             force: state.plan.force,
             memory_bytes: state.preferences.machine.job_bytes() / 2,

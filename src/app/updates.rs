@@ -227,6 +227,8 @@ impl App {
                 }
                 if let Some(measuring) = &mut self.state.measuring {
                     measuring.running = false;
+                    self.state.pass_rate =
+                        measuring.progress.snapshot().frames_per_sec.or(self.state.pass_rate);
                 }
                 match result {
                     Ok(Some(summaries)) => self.state.results.finish(summaries),
