@@ -1,6 +1,6 @@
 //! Everything a user can do, as data, and the one place where it is done.
 
-use std::{path::PathBuf, time::Instant};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use super::{
     App,
@@ -11,7 +11,7 @@ use super::{
     text::{Language, Text, t},
     theme::ThemeChoice,
     view::{Mode, View},
-    work::{self, Browse, Clips, Job, ModelStep, PresetChange, ProjectSource, StartSession},
+    work::{self, Browse, Clips, Job, ModelStep, PresetChange, ProjectSource, StableMasks, StartSession},
 };
 use crate::{
     pipeline::{CancelToken, Export, Progress, RunProgress},
@@ -60,6 +60,8 @@ pub enum Command {
     ShowPlots(Vec<Curve>),
     Stabilise,
     Cancel,
+    /// Pauses pass 1, or lets it go on.
+    HoldRun,
     /// A new choice, and what of it was changed.
     Change(&'static str, Choice),
     Undo,
@@ -190,6 +192,11 @@ impl App {
                 }
             }
             Command::Cancel => self.cancel(),
+            Command::HoldRun => {
+                if let Some(job) = state.job.as_ref().filter(|job| job.running) {
+                    job.cancel.pause(!job.cancel.is_paused());
+                }
+            }
             Command::Change(what, choice) => {
                 if choice != state.choice {
                     state.history.note(what, &state.choice);
@@ -285,6 +292,7 @@ impl App {
 
     /// By what it is called: a project, a network, or else a video.
     fn open(&mut self, path: PathBuf) {
+        self.stats.opening();
         if project::is_project(&path) {
             self.open_project(ProjectSource::File(path));
         } else if path.extension().is_some_and(|extension| extension == "pt") {
@@ -366,8 +374,10 @@ impl App {
         let names: Vec<String> = recipe.groups.iter().map(|group| group.name().to_owned()).collect();
         self.state.results.begin(&names);
         let memory_bytes = self.state.preferences.machine.job_bytes() / 2;
-        work::measure(self.mail.clone(), recipe, memory_bytes, pass, progress.clone(), cancel.clone());
-        self.state.measuring = Some(Measuring { pass, cancel, progress, running: true });
+        let stable = Arc::new(StableMasks::new(recipe, self.state.preferences.machine.preview_bytes()));
+        let (mail, masks) = (self.mail.clone(), stable.clone());
+        work::measure(mail, masks, memory_bytes, pass, progress.clone(), cancel.clone());
+        self.state.measuring = Some(Measuring { pass, cancel, progress, running: true, stable });
     }
 
     /// What differs from the machine of now takes hold at once, or with the next run.
@@ -379,6 +389,7 @@ impl App {
             state.usage = Usage::watch(store.clone());
             state.store_folder = store;
         }
+        self.screen.set_limits(self.clips.clone(), machine.preview_bytes());
         state.preferences.machine = machine;
     }
 

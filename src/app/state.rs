@@ -20,7 +20,7 @@ use super::{
     theme::ThemeChoice,
     toasts::Toasts,
     view::{Mode, View},
-    work::{ModelInfo, Pass, Recipe, Session},
+    work::{ModelInfo, Pass, Recipe, Session, StableMasks},
 };
 use crate::{
     export::{ExportKind, ExportOptions, NameError},
@@ -225,6 +225,8 @@ pub struct Measuring {
     pub cancel: CancelToken,
     pub progress: Progress,
     pub running: bool,
+    /// The masks made so far.
+    pub stable: Arc<StableMasks>,
 }
 
 /// Looking for the setting that suits the clip.

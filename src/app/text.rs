@@ -254,6 +254,9 @@ texts! {
     NeedModel: "Install and choose a network first", "Сначала установите и выберите нейросеть";
     NeedResults: "Stabilise first", "Сначала стабилизируйте";
     Cancel: "Cancel", "Отмена";
+    Paused: "Paused", "Приостановлено";
+    Resume: "Resume", "Продолжить";
+    HoldHint: "Hold the network, which stays loaded", "Придержать нейросеть, не выгружая её";
     CancelHint: "Stop; what is done is kept (Esc)", "Остановить; сделанное сохранится (Esc)";
     ViewSide: "Side by side", "Рядом";
     ViewWipe: "Wipe", "Шторка";
@@ -272,6 +275,8 @@ texts! {
     Opacity: "Mask opacity", "Непрозрачность маски";
     Divider: "Divider", "Разделитель";
     MasksPending: "The network has not come to this frame yet", "Нейросеть ещё не дошла до этого кадра";
+    SmoothingNow: "Smoothing…", "Сглаживается…";
+    Partial: "Neighbouring frames are still to come", "Соседние кадры ещё не готовы";
     MasksNone: "Press Stabilise to see masks", "Нажмите «Стабилизировать», чтобы увидеть маски";
     RawHeld: "Raw only", "Только исходная";
     Play: "Play", "Воспроизвести";
