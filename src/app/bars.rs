@@ -166,7 +166,7 @@ fn cancel(ui: &mut Ui, commands: &mut Vec<Command>) {
 }
 
 /// Minutes and seconds, with hours where there are any.
-fn clock(time: Duration) -> String {
+pub fn clock(time: Duration) -> String {
     let secs = time.as_secs();
     match secs / 3600 {
         0 => format!("{}:{:02}", secs / 60, secs % 60),

@@ -14,7 +14,6 @@ use super::{
     work::{self, Browse, Clips, Job, ModelStep, PresetChange, ProjectSource, StableMasks, StartSession},
 };
 use crate::{
-    export::ExportOptions,
     pipeline::{CancelToken, Every, Export, Progress, RunProgress},
     project::{self, LeftOver, Project},
     region::{Polygon, Region},
@@ -259,11 +258,7 @@ impl App {
                     self.state.dialog = Some(dialog);
                 }
             }
-            Command::CloseDialog => {
-                if let Some(Dialog::Restore(left)) = state.dialog.take() {
-                    self.keeper.send(Job::Discard(left));
-                }
-            }
+            Command::CloseDialog => state.dialog = None,
             Command::Export => self.export(),
             Command::ShowClass(class) => {
                 state.results.class = class;
@@ -486,7 +481,7 @@ impl App {
             settings: state.choice.settings,
             leave_out: state.choice.leave_out.clone(),
             exports: state.plan.kinds.clone(),
-            options: ExportOptions::default(),
+            options: state.plan.options().unwrap_or_default(),
             out: PathBuf::from(state.plan.folder.trim()),
             force: state.plan.force,
             memory_bytes: state.preferences.machine.job_bytes() / 2,

@@ -333,6 +333,12 @@ texts! {
     ExportDone: "Exported {} files to {}", "Сохранено файлов: {}, папка {}";
     ExportTitle: "Export", "Экспорт";
     ExportWhat: "What to save", "Что сохранить";
+    ExportTotal: "At least {}, about {}", "Не меньше {}, около {}";
+    ExportTimeUnknown: "a time that is not known yet", "время пока неизвестно";
+    ExportEdges: "Soft edges, as sure as the network is", "Мягкие края по уверенности сети";
+    ExportBackdropColour: "Backdrop", "Фон";
+    ExportNames: "Names", "Имена";
+    ExportNamesHint: "{clip}, {kind}, {class} and {frame} are filled in; empty for the usual layout", "Подставляются {clip}, {kind}, {class} и {frame}; пусто — обычные имена";
     ExportFolder: "Folder", "Папка";
     Replace: "Replace files that are there", "Заменять существующие файлы";
     ExportMattes: "Mattes", "Маски";

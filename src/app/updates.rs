@@ -236,6 +236,8 @@ impl App {
                 }
                 if let Some(measuring) = &mut self.state.measuring {
                     measuring.running = false;
+                    self.state.pass_rate =
+                        measuring.progress.snapshot().frames_per_sec.or(self.state.pass_rate);
                 }
                 // Its masks are there now.
                 self.attempt += 1;
