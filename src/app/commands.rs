@@ -1,20 +1,22 @@
 //! Everything a user can do, as data, and the one place where it is done.
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{path::PathBuf, time::Instant};
 
 use super::{
     App,
+    choice::Choice,
+    history::History,
     machine::{Machine, Usage},
+    player::{Move, Player},
     plots::{self, Curve},
     project::OpenProject,
-    state::{self, Choice, Dialog, Exporting, Measuring, Player, Playing, Tuning},
+    state::Dialog,
     text::{Language, Text, t},
     theme::ThemeChoice,
     view::{Mode, View},
-    work::{self, Browse, Clips, Job, ModelStep, PresetChange, ProjectSource, StableMasks, StartSession},
+    work::{self, Browse, Clips, Job, ModelStep, PresetChange, ProjectSource},
 };
 use crate::{
-    pipeline::{CancelToken, Every, Export, Progress, RunProgress},
     project::{self, LeftOver, Project},
     region::{Polygon, Region},
 };
@@ -66,14 +68,7 @@ pub enum Command {
     Change(&'static str, Choice),
     Undo,
     Redo,
-    Go(usize),
-    Step(i64),
-    Play(f64),
-    PlayPause,
-    Pause,
-    MarkIn,
-    MarkOut,
-    ClearMarks,
+    Player(Move),
     Peak {
         forwards: bool,
     },
@@ -213,39 +208,13 @@ impl App {
                     self.choose(choice);
                 }
             }
-            Command::Go(frame) => {
-                state.player.playing = None;
-                state.player.frame = frame.min(state.frames().saturating_sub(1));
+            Command::Player(wish) => {
+                let frames = state.frames();
+                state.player.run(wish, frames);
             }
-            Command::Step(by) => {
-                let to = state.player.frame as i64 + by;
-                self.run(Command::Go(to.max(0) as usize));
-            }
-            Command::Play(speed) => self.play(speed),
-            Command::PlayPause => {
-                if state.player.playing.is_some() {
-                    state.player.playing = None;
-                } else {
-                    // At the end there is nothing left to play: begin again.
-                    if state.player.frame + 1 >= state.frames() {
-                        state.player.frame = 0;
-                    }
-                    self.play(1.0);
-                }
-            }
-            Command::Pause => state.player.playing = None,
-            Command::MarkIn => {
-                state.player.first = Some(state.player.frame);
-                state.player.last = state.player.last.filter(|&last| last >= state.player.frame);
-            }
-            Command::MarkOut => {
-                state.player.last = Some(state.player.frame);
-                state.player.first = state.player.first.filter(|&first| first <= state.player.frame);
-            }
-            Command::ClearMarks => (state.player.first, state.player.last) = (None, None),
             Command::Peak { forwards } => {
                 if let Some(frame) = state.results.peak(state.player.frame, forwards) {
-                    self.run(Command::Go(frame));
+                    self.run(Command::Player(Move::Go(frame)));
                 }
             }
             Command::View(mode) => state.view.mode = mode,
@@ -307,15 +276,15 @@ impl App {
     pub(super) fn opened(&mut self, clip: super::state::Clip) {
         self.stop_job();
         self.stop_measuring();
+        self.stop_tuning();
         let state = &mut self.state;
         state.preferences.opened(&clip.path);
         state.project = OpenProject::default();
+        // Undo would bring back what belongs to another picture.
+        state.history = History::default();
         state.drawing = None;
         state.tuned = None;
-        if !state.choice.leave_out.is_empty() {
-            // It was of another picture.
-            state.choice.leave_out = Region::default();
-        }
+        state.choice.leave_out = Region::default();
         state.player = Player::default();
         let mode = state.view.mode;
         state.view = View { mode, ..View::default() };
@@ -324,84 +293,6 @@ impl App {
         state.plan.folder.clear();
         self.shown = None;
         state.clip = Some(clip);
-    }
-
-    fn play(&mut self, speed: f64) {
-        let player = &mut self.state.player;
-        player.playing = Some(Playing { speed, from: player.frame, since: Instant::now() });
-    }
-
-    fn stabilise(&mut self) {
-        self.stop_job();
-        let id = self.state.id();
-        let state = &mut self.state;
-        let (Some(clip), Some(model)) = (&state.clip, state.model().cloned()) else { return };
-        let (cancel, progress) = (CancelToken::new(), RunProgress::default());
-        StartSession {
-            job: id,
-            video: clip.path.clone(),
-            size: clip.info.size,
-            model: model.name.clone(),
-            range: state.range(),
-            machine: state.preferences.machine.clone(),
-            progress: progress.network.clone(),
-            cancel: cancel.clone(),
-        }
-        .spawn(self.mail.clone(), self.clips.clone());
-        state.job = Some(state::Job {
-            id,
-            model: model.name.clone(),
-            range: state.range(),
-            cancel,
-            progress,
-            session: None,
-            running: true,
-            complete: false,
-            device: None,
-        });
-        let names: Vec<String> = state.groups().iter().map(|group| group.name().to_owned()).collect();
-        state.results.clear();
-        state.results.begin(&names);
-    }
-
-    /// Smooths and measures everything under the settings of now.
-    pub(super) fn measure(&mut self) {
-        self.stop_measuring();
-        self.state.changed = None;
-        let Some(recipe) = self.state.recipe() else { return };
-        let pass = self.state.id();
-        let (progress, cancel) = (Progress::default(), CancelToken::new());
-        let names: Vec<String> = recipe.groups.iter().map(|group| group.name().to_owned()).collect();
-        self.state.results.begin(&names);
-        let memory_bytes = self.state.preferences.machine.job_bytes() / 2;
-        let stable = Arc::new(StableMasks::new(recipe, self.state.preferences.machine.preview_bytes()));
-        let (mail, masks) = (self.mail.clone(), stable.clone());
-        work::measure(mail, masks, memory_bytes, pass, progress.clone(), cancel.clone());
-        self.state.measuring = Some(Measuring { pass, cancel, progress, running: true, stable });
-    }
-
-    /// What differs from the machine of now takes hold at once, or with the next run.
-    fn set_machine(&mut self, machine: Machine) {
-        let state = &mut self.state;
-        let store = machine.cache_folder.clone().unwrap_or_else(|| self.store.clone());
-        if store != state.store_folder || machine.cache_gib != state.preferences.machine.cache_gib {
-            self.clips = Clips::in_folder(store.clone(), machine.cache_bytes());
-            state.usage = Usage::watch(store.clone());
-            state.store_folder = store;
-        }
-        self.screen.set_limits(self.clips.clone(), machine.preview_bytes());
-        state.preferences.machine = machine;
-    }
-
-    fn tune(&mut self) {
-        let (state, progress, cancel) = (&mut self.state, Progress::default(), CancelToken::new());
-        if state.tuning.is_some() || state.why_not_tune().is_some() {
-            return;
-        }
-        let Some(recipe) = state.recipe() else { return };
-        let memory_bytes = state.preferences.machine.job_bytes() / 2;
-        work::tune(self.mail.clone(), recipe, memory_bytes, progress.clone(), cancel.clone());
-        state.tuning = Some(Tuning { cancel, progress });
     }
 
     fn choose(&mut self, choice: Choice) {
@@ -419,44 +310,17 @@ impl App {
         self.state.preferences.choice = self.state.choice.clone();
     }
 
-    fn cancel(&mut self) {
-        if self.state.drawing.is_some() {
-            self.state.drawing = None;
-        } else if let Some(exporting) = &self.state.exporting {
-            exporting.cancel.cancel();
-        } else if let Some(tuning) = &self.state.tuning {
-            tuning.cancel.cancel();
-        } else if self.state.is_running() {
-            self.stop_job();
-            self.state.toasts.info(t(Text::Cancelled));
+    /// What differs from the machine of now takes hold at once, or with the next run.
+    fn set_machine(&mut self, machine: Machine) {
+        let state = &mut self.state;
+        let store = machine.cache_folder.clone().unwrap_or_else(|| self.store.clone());
+        if store != state.store_folder || machine.cache_gib != state.preferences.machine.cache_gib {
+            self.clips = Clips::in_folder(store.clone(), machine.cache_bytes());
+            state.usage = Usage::watch(store.clone());
+            state.store_folder = store;
         }
-    }
-
-    /// Stops pass 1; what it has done stays usable.
-    fn stop_job(&mut self) {
-        if let Some(job) = &mut self.state.job {
-            job.cancel.cancel();
-            job.running = false;
-        }
-    }
-
-    fn stop_measuring(&mut self) {
-        if let Some(measuring) = &mut self.state.measuring {
-            measuring.cancel.cancel();
-            measuring.running = false;
-        }
-    }
-
-    /// Ends what runs, before the window goes.
-    pub(super) fn stop_all(&mut self) {
-        self.stop_job();
-        self.stop_measuring();
-        if let Some(tuning) = &self.state.tuning {
-            tuning.cancel.cancel();
-        }
-        if let Some(exporting) = &self.state.exporting {
-            exporting.cancel.cancel();
-        }
+        self.screen.set_limits(self.clips.clone(), machine.preview_bytes());
+        state.preferences.machine = machine;
     }
 
     fn fill_plan(&mut self) {
@@ -466,30 +330,5 @@ impl App {
             let folder = clip.path.with_file_name(format!("{stem}-steady"));
             self.state.plan.folder = folder.display().to_string();
         }
-    }
-
-    fn export(&mut self) {
-        let state = &mut self.state;
-        let (Some(clip), Some(session)) = (&state.clip, state.session().cloned()) else { return };
-        let job = Export {
-            video: clip.path.clone(),
-            manifest: session.manifest.clone(),
-            classes: state.groups(),
-            range: session.range,
-            every: Every::ONE,
-            auto: false,
-            settings: state.choice.settings,
-            leave_out: state.choice.leave_out.clone(),
-            exports: state.plan.kinds.clone(),
-            options: state.plan.options().unwrap_or_default(),
-            out: PathBuf::from(state.plan.folder.trim()),
-            force: state.plan.force,
-            memory_bytes: state.preferences.machine.job_bytes() / 2,
-        };
-        let (progress, cancel) = (RunProgress::default(), CancelToken::new());
-        progress.masks.set_total(Some(session.range.count(clip.frames)));
-        work::export(self.mail.clone(), job, session, progress.clone(), cancel.clone());
-        state.exporting = Some(Exporting { cancel, progress });
-        state.dialog = None;
     }
 }

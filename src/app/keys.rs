@@ -4,6 +4,7 @@ use eframe::egui::{self, Key, Modifiers};
 
 use super::{
     commands::Command,
+    player::Move,
     state::{Dialog, State},
     text::Text,
     view::Mode,
@@ -34,18 +35,18 @@ static BINDINGS: &[Binding] = bindings! {
     Modifiers::COMMAND, S => Command::Save;
     Modifiers::COMMAND, E => Command::Show(Dialog::Export);
     Modifiers::COMMAND, Enter => Command::Stabilise;
-    Modifiers::SHIFT, ArrowLeft => Command::Step(-10);
-    Modifiers::SHIFT, ArrowRight => Command::Step(10);
-    NONE, ArrowLeft => Command::Step(-1);
-    NONE, ArrowRight => Command::Step(1);
-    NONE, Home => Command::Go(0);
-    NONE, End => Command::Go(usize::MAX);
-    NONE, Space => Command::PlayPause;
-    NONE, J => Command::Play(-1.0);
-    NONE, K => Command::Pause;
-    NONE, L => Command::Play(1.0);
-    NONE, I => Command::MarkIn;
-    NONE, O => Command::MarkOut;
+    Modifiers::SHIFT, ArrowLeft => Command::Player(Move::Step(-10));
+    Modifiers::SHIFT, ArrowRight => Command::Player(Move::Step(10));
+    NONE, ArrowLeft => Command::Player(Move::Step(-1));
+    NONE, ArrowRight => Command::Player(Move::Step(1));
+    NONE, Home => Command::Player(Move::Go(0));
+    NONE, End => Command::Player(Move::Go(usize::MAX));
+    NONE, Space => Command::Player(Move::PlayPause);
+    NONE, J => Command::Player(Move::Play(-1.0));
+    NONE, K => Command::Player(Move::Pause);
+    NONE, L => Command::Player(Move::Play(1.0));
+    NONE, I => Command::Player(Move::MarkIn);
+    NONE, O => Command::Player(Move::MarkOut);
     NONE, N => Command::Peak { forwards: true };
     NONE, P => Command::Peak { forwards: false };
     NONE, Num1 => Command::View(Mode::Side);

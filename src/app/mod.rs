@@ -2,15 +2,20 @@
 //! background work has sent. It never waits for a file, a decoder, a network or a dialog.
 
 mod bars;
+mod choice;
 mod commands;
 mod describe;
 mod dialogs;
 mod history;
 mod icons;
+mod jobs;
 mod keys;
 mod lasso;
 mod machine;
+mod mode_bar;
+mod models;
 mod panel;
+mod player;
 mod plots;
 mod project;
 mod results;
@@ -36,8 +41,9 @@ use anyhow::anyhow;
 use eframe::egui;
 
 use crate::{process, project::data_folder, store::Store};
+pub use choice::{Choice, Preferences};
 pub use commands::Command;
-pub use state::{Choice, Preferences, State};
+pub use state::State;
 use viewer::Shown;
 use work::{Clips, Event, Job, Keeper, Mail, PresetChange, Screen};
 

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::{
     App,
+    choice::Choice,
     commands::Command,
-    state::{Choice, Clip, Dialog, State},
+    state::{Clip, Dialog, State},
     text::{Text, fill, t},
     view::Mode,
     work::{Job, OpenedProject, ProjectSource},

@@ -1,23 +1,16 @@
 //! What the window knows, apart from how it is drawn.
 
-use std::{
-    collections::VecDeque,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Instant,
-};
-
-use serde::{Deserialize, Serialize};
+use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Instant};
 
 use super::{
+    choice::{Choice, Preferences},
     describe::ModelForm,
     history::History,
-    machine::{Machine, Usage},
+    machine::Usage,
+    player::Player,
     plots::Curve,
     project::OpenProject,
     results::Results,
-    text::Language,
-    theme::ThemeChoice,
     toasts::Toasts,
     view::{Mode, View},
     work::{ModelInfo, Pass, Recipe, Session, StableMasks},
@@ -26,7 +19,6 @@ use crate::{
     export::{ExportKind, ExportOptions, NameError},
     pipeline::{CancelToken, FrameRange, Progress, RunProgress},
     project::{LeftOver, Preset, Presets, Project},
-    region::Region,
     segment::{ClassGroup, torchscript::CudaStatus},
     smooth::Settings,
     video::VideoInfo,
@@ -44,79 +36,6 @@ pub struct Clip {
 impl Clip {
     pub fn name(&self) -> String {
         self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy().into_owned()
-    }
-}
-
-/// Everything that undo takes back.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Choice {
-    pub model: Option<String>,
-    pub classes: Vec<String>,
-    pub settings: Settings,
-    /// The settings that `settings` can be exchanged for, A for B or B for A.
-    pub other: Option<Settings>,
-    /// Whether `settings` is B.
-    pub is_b: bool,
-    /// Of this clip, and so not kept for the next.
-    #[serde(skip)]
-    pub leave_out: Region,
-}
-
-impl Choice {
-    pub fn a_and_b(&self) -> (Settings, Settings) {
-        let other = self.other.unwrap_or(self.settings);
-        if self.is_b { (other, self.settings) } else { (self.settings, other) }
-    }
-
-    /// B in the place of A, or A in the place of B.
-    pub fn exchanged(&self) -> Self {
-        let settings = self.other.unwrap_or(self.settings);
-        Self { settings, other: Some(self.settings), is_b: !self.is_b, ..self.clone() }
-    }
-}
-
-/// Kept from one start to the next.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Preferences {
-    pub theme: ThemeChoice,
-    pub language: Language,
-    pub scale: f32,
-    pub opacity: f32,
-    pub recent: Vec<PathBuf>,
-    /// Networks of the user's own.
-    pub models: Vec<PathBuf>,
-    pub machine: Machine,
-    /// The curves that are shown.
-    pub plots: Vec<Curve>,
-    pub choice: Choice,
-}
-
-const MAX_RECENT: usize = 6;
-
-impl Preferences {
-    /// The file goes to the top of the recent ones.
-    pub fn opened(&mut self, path: &Path) {
-        self.recent.retain(|known| known != path);
-        self.recent.insert(0, path.to_owned());
-        self.recent.truncate(MAX_RECENT);
-    }
-}
-
-impl Default for Preferences {
-    fn default() -> Self {
-        Self {
-            theme: ThemeChoice::System,
-            language: Language::of_system(),
-            scale: 1.0,
-            opacity: 1.0,
-            recent: Vec::new(),
-            models: Vec::new(),
-            machine: Machine::default(),
-            plots: Curve::ALL.to_vec(),
-            choice: Choice::default(),
-        }
     }
 }
 
@@ -187,24 +106,6 @@ impl Default for ExportPlan {
     }
 }
 
-/// Where the picture is in time.
-#[derive(Debug, Default)]
-pub struct Player {
-    pub frame: usize,
-    /// 1 forwards, −1 backwards, with the frame and the moment it began from.
-    pub playing: Option<Playing>,
-    /// In and out point, both of them in.
-    pub first: Option<usize>,
-    pub last: Option<usize>,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub struct Playing {
-    pub speed: f64,
-    pub from: usize,
-    pub since: Instant,
-}
-
 /// The network at work, or done.
 pub struct Job {
     pub id: u64,
@@ -231,6 +132,7 @@ pub struct Measuring {
 
 /// Looking for the setting that suits the clip.
 pub struct Tuning {
+    pub id: u64,
     pub cancel: CancelToken,
     pub progress: Progress,
 }

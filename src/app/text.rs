@@ -277,6 +277,8 @@ texts! {
     MasksPending: "The network has not come to this frame yet", "Нейросеть ещё не дошла до этого кадра";
     SmoothingNow: "Smoothing…", "Сглаживается…";
     Partial: "Neighbouring frames are still to come", "Соседние кадры ещё не готовы";
+    OutsideRange: "This frame lies outside the range", "Этот кадр вне диапазона";
+    Outlines: "Outlines", "Контуры";
     MasksNone: "Press Stabilise to see masks", "Нажмите «Стабилизировать», чтобы увидеть маски";
     RawHeld: "Raw only", "Только исходная";
     Play: "Play", "Воспроизвести";

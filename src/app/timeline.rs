@@ -8,6 +8,7 @@ use eframe::egui::{
 use super::{
     commands::Command,
     icons::{self, Icon},
+    player::Move,
     results::FLICKER,
     state::State,
     text::{Text, fill, t},
@@ -81,12 +82,12 @@ fn transport(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
                 commands.push(command);
             }
         };
-        button(ui, Icon::First, Text::FirstFrame, "Home", Command::Go(0));
-        button(ui, Icon::Previous, Text::PreviousFrame, "←", Command::Step(-1));
+        button(ui, Icon::First, Text::FirstFrame, "Home", Command::Player(Move::Go(0)));
+        button(ui, Icon::Previous, Text::PreviousFrame, "←", Command::Player(Move::Step(-1)));
         let (icon, text) = if playing { (Icon::Pause, Text::Pause) } else { (Icon::Play, Text::Play) };
-        button(ui, icon, text, "Space", Command::PlayPause);
-        button(ui, Icon::Next, Text::NextFrame, "→", Command::Step(1));
-        button(ui, Icon::Last, Text::LastFrame, "End", Command::Go(usize::MAX));
+        button(ui, icon, text, "Space", Command::Player(Move::PlayPause));
+        button(ui, Icon::Next, Text::NextFrame, "→", Command::Player(Move::Step(1)));
+        button(ui, Icon::Last, Text::LastFrame, "End", Command::Player(Move::Go(usize::MAX)));
         ui.add_space(10.0);
         let frames = state.frames();
         ui.monospace(timecode(state));
@@ -104,13 +105,13 @@ fn transport(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             if (state.player.first.is_some() || state.player.last.is_some())
                 && ui.button(t(Text::ClearRange)).clicked()
             {
-                commands.push(Command::ClearMarks);
+                commands.push(Command::Player(Move::ClearMarks));
             }
             if ui.button(t(Text::MarkOut)).on_hover_text(t(Text::MarkOutHint)).clicked() {
-                commands.push(Command::MarkOut);
+                commands.push(Command::Player(Move::MarkOut));
             }
             if ui.button(t(Text::MarkIn)).on_hover_text(t(Text::MarkInHint)).clicked() {
-                commands.push(Command::MarkIn);
+                commands.push(Command::Player(Move::MarkIn));
             }
         });
     });
@@ -142,7 +143,7 @@ fn scrubber(ui: &mut Ui, state: &State, strip: &mut Strip, commands: &mut Vec<Co
     if let Some(at) = response.interact_pointer_pos() {
         let frame = frame_at(at.x);
         if frame != state.player.frame {
-            commands.push(Command::Go(frame));
+            commands.push(Command::Player(Move::Go(frame)));
         }
     }
     let dark = ui.visuals().dark_mode;

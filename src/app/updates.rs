@@ -1,25 +1,22 @@
 //! What happens between two pictures: events are taken in, keys and drops become commands,
 //! time moves the playhead, and the screen is asked for what it shall show.
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use eframe::egui;
 
 use super::{
     App,
+    choice::Choice,
     commands::Command,
-    describe::ModelForm,
     keys,
     machine::Usage,
     panel::tuning_words,
-    state::{Choice, Dialog},
+    state::Dialog,
     text::{Text, fill, t},
     view::Mode,
     viewer::Shown,
-    work::{Event, Look, ModelFound, OpenedProject, ProjectFound, Wanted},
+    work::{Event, Look, OpenedProject, ProjectFound, Wanted},
 };
 
 /// A slider that is moved on within this time is not measured yet.
@@ -130,15 +127,17 @@ impl App {
                 Ok(presets) => state.presets = presets,
                 Err(error) => state.toasts.error(error),
             },
-            Event::Tuned(result) => {
+            Event::Tuned { id, result } => {
+                if state.tuning.as_ref().is_none_or(|tuning| tuning.id != id) {
+                    return;
+                }
                 state.tuning = None;
                 match result {
-                    Ok(Some(tuned)) => {
+                    Ok(tuned) => {
                         let choice = Choice { settings: tuned.settings, ..state.choice.clone() };
                         state.tuned = Some((tuned.settings, tuning_words(&tuned)));
                         self.run(Command::Change("auto", choice));
                     }
-                    Ok(None) => {}
                     Err(error) => state.toasts.error(error),
                 }
             }
@@ -250,9 +249,11 @@ impl App {
             Event::Exported(result) => {
                 state.exporting = None;
                 match result {
-                    Ok(Some(files)) => {
-                        let text = fill(Text::ExportDone, &[&files.len(), &state.plan.folder]);
+                    Ok(Some(finished)) => {
+                        let text = fill(Text::ExportDone, &[&finished.files.len(), &state.plan.folder]);
                         state.toasts.info(text);
+                        // What had to be left out stays until it was read.
+                        finished.notes.iter().for_each(|note| state.toasts.error(note));
                     }
                     Ok(None) => state.toasts.info(t(Text::Cancelled)),
                     Err(error) => state.toasts.error(error),
@@ -264,61 +265,6 @@ impl App {
     fn is_current(&self, pass: u64) -> bool {
         let is_running = |measuring: &&super::state::Measuring| measuring.running;
         self.state.measuring.as_ref().filter(is_running).is_some_and(|measuring| measuring.pass == pass)
-    }
-
-    /// The network that was chosen, or the best that is there.
-    pub(super) fn default_model(&mut self) {
-        let state = &mut self.state;
-        let Some(models) = &state.models else {
-            self.resume = state.clip.is_some();
-            return;
-        };
-        let known = |name: &String| models.iter().any(|model| &model.name == name);
-        if !state.choice.model.as_ref().is_some_and(known) {
-            if let Some(name) = state.choice.model.as_ref().filter(|_| state.project.is_open()) {
-                state.toasts.error(fill(Text::ModelGone, &[name]));
-            }
-            state.choice.model = models.first().map(|model| model.name.clone());
-        }
-        self.default_classes();
-    }
-
-    /// A network that the user brought: ready, or with a question.
-    fn model_found(&mut self, found: ModelFound) {
-        let state = &mut self.state;
-        match found {
-            ModelFound::Ready(model) => {
-                let pt = PathBuf::from(&model.name);
-                if !state.preferences.models.contains(&pt) {
-                    state.preferences.models.push(pt);
-                }
-                let name = model.name.clone();
-                let models = state.models.get_or_insert_default();
-                models.retain(|known| known.name != name);
-                models.push(model);
-                let choice = Choice { model: Some(name), ..state.choice.clone() };
-                self.run(Command::Change("model", choice));
-                self.default_classes();
-            }
-            ModelFound::Untrusted { pt, sha256 } => state.dialog = Some(Dialog::TrustModel { pt, sha256 }),
-            ModelFound::Undescribed(pt) => {
-                state.dialog = Some(Dialog::DescribeModel(Box::new(ModelForm::new(pt))));
-            }
-            ModelFound::Wrong(error) => state.toasts.error(error),
-        }
-    }
-
-    /// People are what most clips are about. A project says itself what it is about.
-    fn default_classes(&mut self) {
-        let Some(model) = self.state.model().filter(|_| !self.state.project.is_open()) else { return };
-        let known = |name: &String| model.manifest.classes.contains(name);
-        if self.state.choice.classes.iter().any(known) {
-            return;
-        }
-        let classes = &model.manifest.classes;
-        let person = classes.iter().find(|name| *name == "person");
-        let first = person.or_else(|| classes.iter().find(|name| *name != "background"));
-        self.state.choice.classes = first.cloned().into_iter().collect();
     }
 
     fn take_drops(&mut self, ctx: &egui::Context) {
@@ -357,7 +303,8 @@ impl App {
             self.asked = Instant::now();
         }
         let look = match self.state.view.mode {
-            Mode::Side | Mode::Wipe | Mode::Compare => Look::Masks,
+            Mode::Side | Mode::Wipe | Mode::Compare if self.state.preferences.outlines => Look::Masks,
+            Mode::Side | Mode::Wipe | Mode::Compare => Look::Fills,
             Mode::Overlay => Look::Outlines,
             Mode::Difference => Look::Difference,
             Mode::Matte => Look::Matte,

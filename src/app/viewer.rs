@@ -9,7 +9,7 @@ use eframe::egui::{
 
 use super::{
     commands::Command,
-    lasso,
+    lasso, mode_bar,
     state::State,
     text::{Text, t},
     theme,
@@ -154,7 +154,7 @@ pub fn show(ui: &mut Ui, state: &mut State, shown: Option<&Shown>, commands: &mu
         readout(ui, state, shown, size, &cells, &response);
         lasso::show(ui, state, &cells, size, &response, commands);
         let mut bar_ui = ui.new_child(egui::UiBuilder::new().max_rect(bar.shrink2(vec2(8.0, 3.0))));
-        mode_bar(&mut bar_ui, state, commands);
+        mode_bar::show(&mut bar_ui, state, commands);
     });
 }
 
@@ -164,7 +164,11 @@ fn pending(state: &State, shown: &Shown) -> Option<Text> {
     match (shown.has_masks(), state.is_running()) {
         (false, _) if is_seen => Some(Text::SmoothingNow),
         (false, true) => Some(Text::MasksPending),
-        (false, false) => Some(Text::MasksNone),
+        (false, false) => {
+            let is_beyond =
+                state.job.as_ref().is_some_and(|job| job.complete && !job.range.contains(shown.index));
+            Some(if is_beyond { Text::OutsideRange } else { Text::MasksNone })
+        }
         (true, true) if !shown.complete && shown.quality == Quality::Full => Some(Text::Partial),
         (true, _) => None,
     }
@@ -355,44 +359,4 @@ fn readout(ui: &Ui, state: &State, shown: &Shown, size: Vec2, cells: &[Rect], re
     let last = *cells.last().unwrap_or(&cell);
     let seen = state.view.placed(size, last).intersect(last);
     chip(ui, seen.right_bottom() + vec2(-8.0, -8.0), Align2::RIGHT_BOTTOM, &text, Color32::from_gray(230));
-}
-
-fn mode_bar(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
-    // On the dark stage in both themes.
-    *ui.visuals_mut() = ui.ctx().style_of(egui::Theme::Dark).visuals.clone();
-    ui.horizontal_centered(|ui| {
-        ui.spacing_mut().item_spacing.x = 3.0;
-        for (number, mode) in (1..).zip(Mode::ALL) {
-            let button = egui::Button::selectable(state.view.mode == mode, t(mode.text()));
-            if ui.add(button).on_hover_text(format!("{} ({number})", t(mode.text()))).clicked() {
-                commands.push(Command::View(mode));
-            }
-        }
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            let actual =
-                state.view.zoom.is_some_and(|zoom| (zoom * ui.ctx().pixels_per_point() - 1.0).abs() < 1e-3);
-            if ui.selectable_label(actual, "1:1").on_hover_text(t(Text::ActualHint)).clicked() {
-                commands.push(Command::ActualSize);
-            }
-            if ui
-                .selectable_label(state.view.zoom.is_none(), t(Text::Fit))
-                .on_hover_text(t(Text::FitHint))
-                .clicked()
-            {
-                commands.push(Command::Fit);
-            }
-            if ui.available_width() > 150.0 {
-                ui.add_space(8.0);
-                ui.spacing_mut().slider_width = 70.0;
-                let slider = egui::Slider::new(&mut state.preferences.opacity, 0.0..=1.0).show_value(false);
-                let response = ui.add(slider).on_hover_text(t(Text::Opacity));
-                response.widget_info(|| {
-                    egui::WidgetInfo::slider(true, f64::from(state.preferences.opacity), t(Text::Opacity))
-                });
-                if ui.available_width() > 130.0 {
-                    ui.label(egui::RichText::new(t(Text::Opacity)).small().color(Color32::from_gray(165)));
-                }
-            }
-        });
-    });
 }

@@ -30,8 +30,8 @@ fn manifest() -> Manifest {
 /// Two blobs that wander to the right by 4 px a frame, with an edge that boils, until a cut.
 fn clip(folder: &tempfile::TempDir) -> (ClipStore, Tracks) {
     let store = Store::new(folder.path().to_owned(), u64::MAX).clip("clip").unwrap();
-    let flow = Some(Estimator::Dis(Quality::Fine));
-    let tracks = Tracks::open(&store, &manifest(), size(), flow, None).unwrap();
+    let flow = Estimator::Dis(Quality::Fine);
+    let tracks = Tracks::open(&store, &manifest(), size(), Some(flow), None).unwrap();
     let track = &tracks.flow.as_ref().unwrap().track;
     let (width, height) = (90, 12);
     let mut noise = 1u32;
@@ -53,7 +53,7 @@ fn clip(folder: &tempfile::TempDir) -> (ClipStore, Tracks) {
         let value = Segmented { timestamp: Timestamp::from_micros(40_000 * frame as i64), logits };
         tracks.segmented.put(frame, &value).unwrap();
         if frame > 0 {
-            let grid = flow.unwrap().grid_for(size());
+            let grid = flow.grid_for(size());
             let field =
                 |sign: f32| FlowField::from_fn(grid, move |x, _| [sign * (4.0 + x as f32 / 500.0), 0.0]);
             let pair = FlowPair::new(field(1.0), field(-1.0), frame == CUT);

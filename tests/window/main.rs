@@ -3,6 +3,7 @@
 #![cfg(feature = "gui")]
 
 mod drag_and_drop;
+mod features;
 mod random;
 mod scrubbing;
 mod stories;

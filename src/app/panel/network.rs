@@ -4,9 +4,10 @@ use eframe::egui::{self, RichText, Ui, vec2};
 
 use super::{
     super::{
+        choice::Choice,
         commands::Command,
         machine::Machine,
-        state::{Choice, State},
+        state::State,
         text::{Text, t},
         theme,
         work::ModelInfo,

@@ -4,8 +4,9 @@ use eframe::egui::{self, RichText, Slider, Ui};
 
 use super::{
     super::{
+        choice::Choice,
         commands::Command,
-        state::{Choice, Dialog, State},
+        state::{Dialog, State},
         text::{Text, fill, t},
         work::PresetChange,
     },

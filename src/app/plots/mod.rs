@@ -12,6 +12,7 @@ pub use curve::{Curve, save};
 
 use super::{
     commands::Command,
+    player::Move,
     state::{Dialog, State},
     text::{Text, t},
     theme,
@@ -196,7 +197,7 @@ fn plot(
             plot.pointer_coordinate().filter(|_| plot.response().clicked()).map(|at| at.x)
         });
     if let Some(x) = response.inner {
-        commands.push(Command::Go(x.round().max(0.0) as usize));
+        commands.push(Command::Player(Move::Go(x.round().max(0.0) as usize)));
     }
     response.response.on_hover_cursor(egui::CursorIcon::Crosshair);
 }

@@ -4,6 +4,7 @@ use eframe::egui::{self, RichText, Ui, vec2};
 
 use super::super::{
     commands::Command,
+    player::Move,
     results::FLICKER,
     state::State,
     text::{Text, fill, t},
@@ -105,7 +106,7 @@ fn worst(ui: &mut Ui, summary: &ClassSummary, dark: bool, commands: &mut Vec<Com
         for at in smoothed.worst.iter().take(8) {
             let link = ui.link(RichText::new(format!(" {} ", at.frame)).color(theme::smoothed(dark)));
             if link.on_hover_text(format!("{}: {:.3}", t(Text::Flicker), at.value)).clicked() {
-                commands.push(Command::Go(at.frame.get()));
+                commands.push(Command::Player(Move::Go(at.frame.get())));
             }
         }
     });

@@ -14,6 +14,8 @@ use crate::{
 pub enum Look {
     /// Raw and smoothed masks in the classes' colours, each outlined in its side's colour.
     Masks,
+    /// The same without outlines.
+    Fills,
     /// Smoothed masks with the outline of the raw ones, dashed.
     Outlines,
     /// What smoothing added and what it removed.
@@ -48,7 +50,7 @@ pub fn layers(
     let blank = || ColorImage::filled([size.width(), size.height()], Color32::TRANSPARENT);
     let sides = [|pair: &MaskPair| pair.raw.clone(), |pair: &MaskPair| pair.smoothed.clone()];
     match look {
-        Look::Masks => [amber, teal]
+        Look::Masks | Look::Fills => [amber, teal]
             .into_iter()
             .zip(sides)
             .map(|(line, side)| {
@@ -56,7 +58,9 @@ pub fn layers(
                 for (class, pair) in masks.iter().enumerate() {
                     let mask = side(pair);
                     paint(&mut image, &mask, |_, _| Some(fill(class)));
-                    paint(&mut image, &outline(&mask), |_, _| Some(line));
+                    if look == Look::Masks {
+                        paint(&mut image, &outline(&mask), |_, _| Some(line));
+                    }
                 }
                 image
             })

@@ -32,7 +32,7 @@ pub use tune::tune;
 use super::state::Clip;
 use crate::{
     metrics::{ClassSummary, FrameMetrics},
-    pipeline::Tuned,
+    pipeline::{Finished, Tuned},
     project::{LeftOver, Preset, Project},
     segment::{Manifest, torchscript::CudaStatus},
     video::VideoSource,
@@ -93,7 +93,10 @@ pub enum Event {
     },
     LeftOver(Box<LeftOver>),
     Presets(Result<Vec<Preset>, String>),
-    Tuned(Result<Option<Box<Tuned>>, String>),
+    Tuned {
+        id: u64,
+        result: Result<Box<Tuned>, String>,
+    },
     CacheCleared,
     PlotSaved(Result<PathBuf, String>),
     Models(Vec<ModelInfo>),
@@ -145,7 +148,7 @@ pub enum Event {
         pass: Pass,
         result: Result<Option<Vec<ClassSummary>>, String>,
     },
-    Exported(Result<Option<Vec<PathBuf>>, String>),
+    Exported(Result<Option<Box<Finished>>, String>),
 }
 
 /// Where work sends its events; wakes the window.

@@ -187,7 +187,7 @@ impl Painter {
                 draft.map_or_else(Layers::default, |draft| paint(wanted, recipe, &draft, Quality::Draft))
             );
         }
-        if !matches!(wanted.look, Look::Masks | Look::Matte) || recipe.other.is_some() {
+        if !matches!(wanted.look, Look::Masks | Look::Fills | Look::Matte) || recipe.other.is_some() {
             return Ok(Layers::default());
         }
         let raw =

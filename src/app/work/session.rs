@@ -245,7 +245,7 @@ pub fn export(mail: Mail, job: Export, session: Arc<Session>, progress: RunProgr
         let written =
             job.begin().and_then(|begun| begun.run(session.tracks.clone(), || Ok(None), &progress, &cancel));
         mail.send(Event::Exported(match written {
-            Ok(finished) => Ok(Some(finished.files)),
+            Ok(finished) => Ok(Some(Box::new(finished))),
             Err(PipelineError::Cancelled) => Ok(None),
             Err(error) => Err(words(&error)),
         }));

@@ -9,16 +9,25 @@ use crate::{
 };
 
 /// Tries settings on what the network has seen.
-pub fn tune(mail: Mail, recipe: Recipe, memory_bytes: usize, progress: Progress, cancel: CancelToken) {
+pub fn tune(
+    mail: Mail,
+    id: u64,
+    recipe: Recipe,
+    memory_bytes: usize,
+    progress: Progress,
+    cancel: CancelToken,
+) {
     thread::spawn(move || {
         process::give_way();
         let base = recipe.settings;
         let job = |settings| Recipe { settings, ..recipe.clone() }.stabilisation(memory_bytes, &cancel);
         let tuned = find(job, base, &progress, &cancel);
-        mail.send(Event::Tuned(match tuned {
-            Ok(tuned) => Ok(Some(Box::new(tuned))),
-            Err(PipelineError::Cancelled) => Ok(None),
+        let result = match tuned {
+            Ok(tuned) => Ok(Box::new(tuned)),
+            // Nobody waits for it any more.
+            Err(PipelineError::Cancelled) => return,
             Err(error) => Err(words(&error)),
-        }));
+        };
+        mail.send(Event::Tuned { id, result });
     });
 }
