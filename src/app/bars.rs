@@ -91,12 +91,20 @@ pub fn status(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
                 cancel(ui, commands);
             } else if let Some(job) = state.job.as_ref().filter(|job| job.running) {
                 let snapshot = job.progress.network.snapshot();
-                let loading = snapshot.done == 0;
-                if loading {
+                let (loading, is_paused) = (snapshot.done == 0, job.cancel.is_paused());
+                if is_paused {
+                    ui.label(RichText::new(t(Text::Paused)).strong());
+                    stage(ui, Text::StageNetwork, Snapshot { frames_per_sec: None, ..snapshot });
+                } else if loading {
                     ui.spinner();
                     ui.label(t(Text::StageLoad));
                 } else {
                     stage(ui, Text::StageNetwork, snapshot);
+                }
+                let text = if is_paused { Text::Resume } else { Text::Pause };
+                let hold = ui.add(egui::Button::new(t(text)).small());
+                if hold.on_hover_text(t(Text::HoldHint)).clicked() {
+                    commands.push(Command::HoldRun);
                 }
                 cancel(ui, commands);
             } else if let Some(measuring) = state.measuring.as_ref().filter(|measuring| measuring.running) {
@@ -158,7 +166,7 @@ fn cancel(ui: &mut Ui, commands: &mut Vec<Command>) {
 }
 
 /// Minutes and seconds, with hours where there are any.
-fn clock(time: Duration) -> String {
+pub fn clock(time: Duration) -> String {
     let secs = time.as_secs();
     match secs / 3600 {
         0 => format!("{}:{:02}", secs / 60, secs % 60),

@@ -1,6 +1,6 @@
 //! Everything a user can do, as data, and the one place where it is done.
 
-use std::{path::PathBuf, time::Instant};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use super::{
     App,
@@ -11,10 +11,9 @@ use super::{
     text::{Language, Text, t},
     theme::ThemeChoice,
     view::{Mode, View},
-    work::{self, Browse, Clips, Job, ModelStep, PresetChange, ProjectSource, StartSession},
+    work::{self, Browse, Clips, Job, ModelStep, PresetChange, ProjectSource, StableMasks, StartSession},
 };
 use crate::{
-    export::ExportOptions,
     pipeline::{CancelToken, Export, Progress, RunProgress},
     project::{self, LeftOver, Project},
     region::{Polygon, Region},
@@ -61,6 +60,8 @@ pub enum Command {
     ShowPlots(Vec<Curve>),
     Stabilise,
     Cancel,
+    /// Pauses pass 1, or lets it go on.
+    HoldRun,
     /// A new choice, and what of it was changed.
     Change(&'static str, Choice),
     Undo,
@@ -191,6 +192,11 @@ impl App {
                 }
             }
             Command::Cancel => self.cancel(),
+            Command::HoldRun => {
+                if let Some(job) = state.job.as_ref().filter(|job| job.running) {
+                    job.cancel.pause(!job.cancel.is_paused());
+                }
+            }
             Command::Change(what, choice) => {
                 if choice != state.choice {
                     state.history.note(what, &state.choice);
@@ -252,11 +258,7 @@ impl App {
                     self.state.dialog = Some(dialog);
                 }
             }
-            Command::CloseDialog => {
-                if let Some(Dialog::Restore(left)) = state.dialog.take() {
-                    self.keeper.send(Job::Discard(left));
-                }
-            }
+            Command::CloseDialog => state.dialog = None,
             Command::Export => self.export(),
             Command::ShowClass(class) => {
                 state.results.class = class;
@@ -290,6 +292,7 @@ impl App {
 
     /// By what it is called: a project, a network, or else a video.
     fn open(&mut self, path: PathBuf) {
+        self.stats.opening();
         if project::is_project(&path) {
             self.open_project(ProjectSource::File(path));
         } else if path.extension().is_some_and(|extension| extension == "pt") {
@@ -371,8 +374,10 @@ impl App {
         let names: Vec<String> = recipe.groups.iter().map(|group| group.name().to_owned()).collect();
         self.state.results.begin(&names);
         let memory_bytes = self.state.preferences.machine.job_bytes() / 2;
-        work::measure(self.mail.clone(), recipe, memory_bytes, pass, progress.clone(), cancel.clone());
-        self.state.measuring = Some(Measuring { pass, cancel, progress, running: true });
+        let stable = Arc::new(StableMasks::new(recipe, self.state.preferences.machine.preview_bytes()));
+        let (mail, masks) = (self.mail.clone(), stable.clone());
+        work::measure(mail, masks, memory_bytes, pass, progress.clone(), cancel.clone());
+        self.state.measuring = Some(Measuring { pass, cancel, progress, running: true, stable });
     }
 
     /// What differs from the machine of now takes hold at once, or with the next run.
@@ -384,6 +389,7 @@ impl App {
             state.usage = Usage::watch(store.clone());
             state.store_folder = store;
         }
+        self.screen.set_limits(self.clips.clone(), machine.preview_bytes());
         state.preferences.machine = machine;
     }
 
@@ -473,7 +479,7 @@ impl App {
             settings: state.choice.settings,
             leave_out: state.choice.leave_out.clone(),
             exports: state.plan.kinds.clone(),
-            options: ExportOptions::default(),
+            options: state.plan.options().unwrap_or_default(),
             out: PathBuf::from(state.plan.folder.trim()),
             force: state.plan.force,
             memory_bytes: state.preferences.machine.job_bytes() / 2,

@@ -1,5 +1,6 @@
 //! What lies over the window: export, settings, the list of keys, and questions.
 
+mod export;
 mod files;
 mod model;
 mod settings;
@@ -12,9 +13,8 @@ use super::{
     commands::Command,
     keys,
     state::{Dialog, State},
-    text::{Text, fill, kind_label, t},
+    text::{Text, t},
 };
-use crate::export::{ExportKind, KindGroup};
 
 pub fn show(ctx: &egui::Context, state: &mut State, commands: &mut Vec<Command>) {
     let Some(mut dialog) = state.dialog.take() else { return };
@@ -24,7 +24,7 @@ pub fn show(ctx: &egui::Context, state: &mut State, commands: &mut Vec<Command>)
         ui.heading(t(title(&dialog)));
         ui.add_space(8.0);
         match &mut dialog {
-            Dialog::Export => export(ui, state, commands),
+            Dialog::Export => export::show(ui, state, commands),
             Dialog::Settings => settings::show(ui, state, commands),
             Dialog::Keys => list(ui),
             Dialog::SaveProject { path } => files::save_project(ui, path, commands),
@@ -47,7 +47,8 @@ pub fn show(ctx: &egui::Context, state: &mut State, commands: &mut Vec<Command>)
             }
         }
     });
-    if modal.should_close() {
+    // Work that a crash left is not passed over by a click beside the question.
+    if modal.should_close() && !matches!(dialog, Dialog::Restore(_)) {
         commands.push(Command::CloseDialog);
     }
     state.dialog = Some(dialog);
@@ -83,64 +84,6 @@ fn field(ui: &mut Ui, name: Text, value: &mut String, width: f32) -> bool {
     let label = ui.strong(t(name));
     let response = ui.add(egui::TextEdit::singleline(value).desired_width(width)).labelled_by(label.id);
     response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter))
-}
-
-const fn group_text(group: KindGroup) -> Text {
-    match group {
-        KindGroup::Matte => Text::ExportMattes,
-        KindGroup::Transparency => Text::ExportTransparency,
-        KindGroup::Picture => Text::ExportPictures,
-        KindGroup::Data => Text::ExportData,
-    }
-}
-
-fn export(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
-    if let (Some(clip), Some(session)) = (&state.clip, state.session()) {
-        let classes = state.choice.classes.join(", ");
-        let frames = session.range.count(clip.frames);
-        ui.label(RichText::new(fill(Text::ExportRange, &[&frames, &classes])).weak());
-        ui.add_space(6.0);
-    }
-    ui.strong(t(Text::ExportWhat));
-    let most = 0.45 * ui.ctx().content_rect().height();
-    egui::ScrollArea::vertical().max_height(most).auto_shrink([false, true]).show(ui, |ui| {
-        let mut group = None;
-        for kind in ExportKind::ALL {
-            if group.replace(kind.info().group) != Some(kind.info().group) {
-                ui.add_space(4.0);
-                ui.label(RichText::new(t(group_text(kind.info().group))).weak());
-            }
-            let mut chosen = state.plan.kinds.contains(&kind);
-            if ui.checkbox(&mut chosen, kind_label(kind)).changed() {
-                if chosen {
-                    state.plan.kinds.push(kind);
-                } else {
-                    state.plan.kinds.retain(|other| *other != kind);
-                }
-            }
-        }
-    });
-    ui.add_space(8.0);
-    let label = ui.strong(t(Text::ExportFolder));
-    ui.horizontal(|ui| {
-        let field = egui::TextEdit::singleline(&mut state.plan.folder).desired_width(330.0);
-        ui.add(field).labelled_by(label.id);
-        if ui.button(t(Text::Browse)).on_hover_text(t(Text::NoDialog)).clicked() {
-            commands.push(Command::BrowseFolder);
-        }
-    });
-    ui.checkbox(&mut state.plan.force, t(Text::Replace));
-    ui.add_space(10.0);
-    ui.horizontal(|ui| {
-        let ready =
-            !state.plan.kinds.is_empty() && !state.plan.folder.trim().is_empty() && state.exporting.is_none();
-        if main_button(ui, Text::Export, ready) {
-            commands.push(Command::Export);
-        }
-        if ui.button(t(Text::Close)).clicked() {
-            commands.push(Command::CloseDialog);
-        }
-    });
 }
 
 fn list(ui: &mut Ui) {

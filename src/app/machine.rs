@@ -12,6 +12,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::work::PreviewBytes;
 use crate::{segment::torchscript::Device, store::Store};
 
 /// Kept from one start to the next.
@@ -39,8 +40,8 @@ impl Machine {
     pub const CACHE_GIB: [u64; 5] = [2, 5, 20, 50, 200];
 
     /// For pictures and probabilities of the preview.
-    pub fn preview_bytes(&self) -> usize {
-        3 * (self.memory_mib << 20) / 8
+    pub fn preview_bytes(&self) -> PreviewBytes {
+        PreviewBytes::of(3 * (self.memory_mib << 20) / 8)
     }
 
     /// For everything in flight of a job.

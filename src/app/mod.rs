@@ -26,7 +26,11 @@ mod viewer;
 mod welcome;
 mod work;
 
-use std::{path::PathBuf, sync::mpsc::Receiver, time::Instant};
+use std::{
+    path::PathBuf,
+    sync::mpsc::Receiver,
+    time::{Duration, Instant},
+};
 
 use anyhow::anyhow;
 use eframe::egui;
@@ -43,6 +47,7 @@ use work::{Clips, Event, Job, Keeper, Mail, PresetChange, Screen};
 /// # Errors
 /// When the system gives no window.
 pub fn open(video: Option<PathBuf>, frame_stats: Option<PathBuf>) -> anyhow::Result<()> {
+    let begun = Instant::now();
     // The passes share these threads; the screen has its own, which come first.
     let shared = rayon::ThreadPoolBuilder::new().start_handler(|_| process::give_way()).build_global();
     if let Err(error) = shared {
@@ -61,7 +66,7 @@ pub fn open(video: Option<PathBuf>, frame_stats: Option<PathBuf>) -> anyhow::Res
         let preferences = creation.storage.and_then(|storage| eframe::get_value(storage, PREFERENCES));
         let folders = Folders { cache: Store::default_root(), data: data_folder() };
         let mut app = App::new(&creation.egui_ctx, preferences.unwrap_or_default(), folders);
-        app.stats = stats::Stats::to_file(frame_stats);
+        app.stats = stats::Stats::to_file(frame_stats, begun);
         if let Some(video) = video {
             app.run(Command::Open(std::path::absolute(&video).unwrap_or(video)));
         }
@@ -109,6 +114,8 @@ pub struct App {
     /// The window closes, whatever is not saved.
     quitting: bool,
     stats: stats::Stats,
+    /// How long `logic` took, until `ui` has its part.
+    logic_took: Duration,
 }
 
 impl App {
@@ -125,14 +132,15 @@ impl App {
         keeper.send(Job::LookForLeftOver);
         let machine = preferences.machine.clone();
         let store = machine.cache_folder.clone().unwrap_or_else(|| folders.cache.clone());
+        let clips = Clips::in_folder(store.clone(), machine.cache_bytes());
         Self {
-            state: State::new(preferences, store.clone()),
+            state: State::new(preferences, store),
             ctx: ctx.clone(),
-            screen: Screen::new(mail.clone()),
+            screen: Screen::new(mail.clone(), clips.clone(), machine.preview_bytes()),
             mail,
             events,
             store: folders.cache,
-            clips: Clips::in_folder(store, machine.cache_bytes()),
+            clips,
             keeper,
             shown: None,
             strip: timeline::Strip::default(),
@@ -145,6 +153,7 @@ impl App {
             quit_when_saved: false,
             quitting: false,
             stats: stats::Stats::default(),
+            logic_took: Duration::ZERO,
         }
     }
 }
@@ -153,6 +162,14 @@ impl App {
     /// Whether a picture, and whether masks on it, are on the screen.
     pub fn shows(&self) -> (bool, bool) {
         (self.shown.is_some(), self.shown.as_ref().is_some_and(Shown::has_masks))
+    }
+
+    /// Whether the frame under the playhead is on the screen, and whether it is its own
+    /// picture, not its proxy.
+    pub fn shows_frame(&self) -> (bool, bool) {
+        let (Some(shown), Some(clip)) = (&self.shown, &self.state.clip) else { return (false, false) };
+        let is_shown = shown.is_of(&clip.path, self.state.player.frame);
+        (is_shown, is_shown && shown.is_sharp())
     }
 
     /// Whether it is about to go.
@@ -165,7 +182,7 @@ impl eframe::App for App {
     fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
         let since = Instant::now();
         self.update(ctx);
-        self.stats.logic(since.elapsed());
+        self.logic_took = since.elapsed();
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
@@ -189,7 +206,7 @@ impl eframe::App for App {
         }
         // What was just changed is asked for at once, not a frame later.
         self.want();
-        self.stats.ui(since.elapsed());
+        self.stats.frame(self.logic_took, since.elapsed());
     }
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {

@@ -20,10 +20,10 @@ use super::{
     theme::ThemeChoice,
     toasts::Toasts,
     view::{Mode, View},
-    work::{ModelInfo, Pass, Recipe, Session},
+    work::{ModelInfo, Pass, Recipe, Session, StableMasks},
 };
 use crate::{
-    export::ExportKind,
+    export::{ExportKind, ExportOptions, NameError},
     pipeline::{CancelToken, FrameRange, Progress, RunProgress},
     project::{LeftOver, Preset, Presets, Project},
     region::Region,
@@ -159,13 +159,31 @@ pub enum Dialog {
 #[derive(Clone, Debug)]
 pub struct ExportPlan {
     pub kinds: Vec<ExportKind>,
+    pub options: ExportOptions,
+    /// As it is typed; empty for the usual names.
+    pub names: String,
     pub folder: String,
     pub force: bool,
 }
 
+impl ExportPlan {
+    /// # Errors
+    /// What is wrong with the names.
+    pub fn options(&self) -> Result<ExportOptions, NameError> {
+        let names = Some(self.names.trim()).filter(|names| !names.is_empty());
+        Ok(ExportOptions { names: names.map(str::parse).transpose()?, ..self.options.clone() })
+    }
+}
+
 impl Default for ExportPlan {
     fn default() -> Self {
-        Self { kinds: ExportKind::DEFAULT.to_vec(), folder: String::new(), force: false }
+        Self {
+            kinds: ExportKind::DEFAULT.to_vec(),
+            options: ExportOptions::default(),
+            names: String::new(),
+            folder: String::new(),
+            force: false,
+        }
     }
 }
 
@@ -207,6 +225,8 @@ pub struct Measuring {
     pub cancel: CancelToken,
     pub progress: Progress,
     pub running: bool,
+    /// The masks made so far.
+    pub stable: Arc<StableMasks>,
 }
 
 /// Looking for the setting that suits the clip.
@@ -248,6 +268,8 @@ pub struct State {
     pub cuda: Option<CudaStatus>,
     pub usage: Arc<Usage>,
     pub plan: ExportPlan,
+    /// Frames that the last pass of smoothing and measuring did in a second.
+    pub pass_rate: Option<f64>,
     pub dialog: Option<Dialog>,
     pub toasts: Toasts,
     pub preferences: Preferences,
@@ -280,6 +302,7 @@ impl State {
             cuda: None,
             usage: Usage::watch(store_folder.clone()),
             plan: ExportPlan::default(),
+            pass_rate: None,
             dialog: None,
             toasts: Toasts::default(),
             preferences,

@@ -2,30 +2,52 @@
 //! picture. Written when the window closes, if asked for.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use serde::Serialize;
 
-use super::work::Wanted;
+use super::work::{Painted, Quality, Source, Wanted};
+use crate::smooth::Settings;
 
 #[derive(Default)]
-pub struct Stats {
-    file: Option<PathBuf>,
-    logic: Vec<Duration>,
-    ui: Vec<Duration>,
-    /// From the wish for another frame, and for other settings, to the picture on the screen.
-    scrub: Vec<Duration>,
-    settings: Vec<Duration>,
-    asked: Option<(Wanted, Kind, Instant)>,
+pub struct Stats(Option<Box<Recorder>>);
+
+struct Recorder {
+    file: PathBuf,
+    begun: Instant,
+    times: Times,
+    opened: Option<Instant>,
+    /// Another frame was asked for, and then that it was shown by its proxy.
+    scrub: Option<(Wanted, Instant, bool)>,
+    /// Other settings were asked for, and then whether their draft was shown.
+    slider: Option<(Wanted, Instant, bool)>,
     last: Option<Wanted>,
 }
 
-#[derive(Clone, Copy)]
-enum Kind {
-    Scrub,
-    Settings,
+/// Waits, each from the wish to what answers it.
+#[derive(Default)]
+struct Times {
+    /// The window's own work for a frame, without drawing.
+    work: Vec<Duration>,
+    logic: Vec<Duration>,
+    ui: Vec<Duration>,
+    /// Another frame, until any picture of it is there; of those, by what came first.
+    scrub: Vec<Duration>,
+    scrub_cached: Vec<Duration>,
+    scrub_proxy: Vec<Duration>,
+    scrub_decoded: Vec<Duration>,
+    /// Until the frame itself is there, where its proxy came first.
+    scrub_full: Vec<Duration>,
+    /// Other settings, until the frame on the screen is smoothed anew, and until exactly.
+    slider_plain: Vec<Duration>,
+    slider_plain_exact: Vec<Duration>,
+    slider_motion: Vec<Duration>,
+    slider_motion_exact: Vec<Duration>,
+    /// From the start of the program, and from opening a clip.
+    first_picture_from_start: Vec<Duration>,
+    first_picture: Vec<Duration>,
 }
 
 /// Milliseconds.
@@ -39,69 +61,157 @@ struct Spread {
 }
 
 impl Stats {
-    pub fn to_file(file: Option<PathBuf>) -> Self {
-        Self { file, ..Self::default() }
+    /// `begun` is when the program was started.
+    pub fn to_file(file: Option<PathBuf>, begun: Instant) -> Self {
+        Self(file.map(|file| {
+            let (times, last) = (Times::default(), None);
+            Box::new(Recorder { file, begun, times, opened: None, scrub: None, slider: None, last })
+        }))
     }
 
-    pub fn logic(&mut self, took: Duration) {
-        if self.file.is_some() {
-            self.logic.push(took);
+    /// The window's work for one frame.
+    pub fn frame(&mut self, logic: Duration, ui: Duration) {
+        if let Some(Recorder { times, .. }) = self.0.as_deref_mut() {
+            times.logic.push(logic);
+            times.ui.push(ui);
+            times.work.push(logic + ui);
         }
     }
 
-    pub fn ui(&mut self, took: Duration) {
-        if self.file.is_some() {
-            self.ui.push(took);
+    /// A clip was asked for.
+    pub fn opening(&mut self) {
+        if let Some(recorder) = self.0.as_deref_mut() {
+            recorder.opened = Some(Instant::now());
         }
     }
 
     /// The screen is asked for this.
     pub fn wanted(&mut self, wanted: &Wanted) {
-        if self.file.is_none() || self.last.as_ref() == Some(wanted) {
-            return;
+        if let Some(recorder) = self.0.as_deref_mut() {
+            recorder.wanted(wanted);
         }
-        let last = self.last.replace(wanted.clone());
-        let Some(last) = last.filter(|last| last.path == wanted.path && last.recipe.is_some()) else {
-            return;
-        };
-        let kind = if last.index != wanted.index {
-            Kind::Scrub
-        } else if last.recipe != wanted.recipe {
-            Kind::Settings
-        } else {
-            // The same picture under another look: who waits, waits for this one now.
-            self.asked = self.asked.take().map(|(_, kind, since)| (wanted.clone(), kind, since));
-            return;
-        };
-        // A wish that is overtaken was never seen; the wait is counted from the first.
-        let since = match self.asked.take() {
-            Some((_, _, since)) => since,
-            None => Instant::now(),
-        };
-        self.asked = Some((wanted.clone(), kind, since));
     }
 
     /// This is on the screen now.
-    pub fn painted(&mut self, wanted: &Wanted) {
-        if let Some((_, kind, since)) = self.asked.take_if(|(asked, ..)| asked == wanted) {
-            match kind {
-                Kind::Scrub => self.scrub.push(since.elapsed()),
-                Kind::Settings => self.settings.push(since.elapsed()),
-            }
+    pub fn painted(&mut self, painted: &Painted) {
+        if let Some(recorder) = self.0.as_deref_mut() {
+            recorder.painted(painted);
+        }
+    }
+
+    /// The frame's own picture is on the screen now.
+    pub fn sharp(&mut self, path: &Path, index: usize) {
+        if let Some(recorder) = self.0.as_deref_mut()
+            && let Some((.., since, _)) = recorder.scrub.take_if(|(of, ..)| of.is_of(path, index))
+        {
+            recorder.times.scrub_full.push(since.elapsed());
         }
     }
 
     pub fn write(&mut self) {
-        let Some(file) = self.file.take() else { return };
-        let report = serde_json::json!({
+        let Some(recorder) = self.0.take() else { return };
+        let report = recorder.times.report();
+        if let Err(error) = std::fs::write(&recorder.file, format!("{report:#}\n")) {
+            tracing::error!(
+                "{}: the frame statistics could not be written: {error}",
+                recorder.file.display()
+            );
+        }
+    }
+}
+
+impl Recorder {
+    fn wanted(&mut self, wanted: &Wanted) {
+        if self.last.as_ref() == Some(wanted) {
+            return;
+        }
+        let Some(last) = self.last.replace(wanted.clone()).filter(|last| last.path == wanted.path) else {
+            return;
+        };
+        // A wish that is overtaken was never seen; the wait is counted from the first.
+        let since = |asked: &Option<(Wanted, Instant, bool)>| match asked {
+            Some((_, since, false)) => *since,
+            _ => Instant::now(),
+        };
+        if last.index != wanted.index {
+            self.scrub = Some((wanted.clone(), since(&self.scrub), false));
+            self.slider = None;
+        } else if last.recipe.is_some() && last.recipe != wanted.recipe {
+            self.slider = Some((wanted.clone(), since(&self.slider), false));
+        } else if let Some((asked, ..)) = &mut self.slider {
+            // The same under another look: who waits, waits for this one now.
+            *asked = wanted.clone();
+        }
+    }
+
+    fn painted(&mut self, Painted { wanted, picture, masks, .. }: &Painted) {
+        if picture.is_some() {
+            let begun = self.begun;
+            if let Some(opened) = self.opened.take() {
+                self.times.first_picture.push(opened.elapsed());
+                if self.times.first_picture_from_start.is_empty() {
+                    self.times.first_picture_from_start.push(begun.elapsed());
+                }
+            }
+        }
+        if let Some((asked, since, is_shown)) = &mut self.scrub
+            && asked.is_of(&wanted.path, wanted.index)
+            && !*is_shown
+        {
+            let wait = since.elapsed();
+            self.times.scrub.push(wait);
+            match picture.as_ref().map(|picture| picture.source) {
+                Some(Source::Proxy) => {
+                    self.times.scrub_proxy.push(wait);
+                    *is_shown = true;
+                }
+                Some(Source::Decoded) => self.times.scrub_decoded.push(wait),
+                Some(Source::Kept) | None => self.times.scrub_cached.push(wait),
+            }
+            if !*is_shown {
+                self.scrub = None;
+            }
+        }
+        let Some(masks) = masks else { return };
+        let is_asked = |asked: &Wanted| asked.index == wanted.index && asked.recipe == wanted.recipe;
+        if let Some((asked, since, is_shown)) = self.slider.as_mut().filter(|(asked, ..)| is_asked(asked)) {
+            let wait = since.elapsed();
+            let settings = asked.recipe.as_ref().map(|recipe| recipe.settings);
+            let moves = settings.is_some_and(|Settings { motion, .. }| motion.is_on());
+            let Times { slider_plain, slider_plain_exact, slider_motion, slider_motion_exact, .. } =
+                &mut self.times;
+            let (first, exact) =
+                if moves { (slider_motion, slider_motion_exact) } else { (slider_plain, slider_plain_exact) };
+            if masks.quality >= Quality::Draft && !*is_shown {
+                first.push(wait);
+                *is_shown = true;
+            }
+            if masks.quality == Quality::Full {
+                exact.push(wait);
+                self.slider = None;
+            }
+        }
+    }
+}
+
+impl Times {
+    fn report(mut self) -> serde_json::Value {
+        serde_json::json!({
+            "work": spread(&mut self.work),
             "logic": spread(&mut self.logic),
             "ui": spread(&mut self.ui),
             "scrub": spread(&mut self.scrub),
-            "settings": spread(&mut self.settings),
-        });
-        if let Err(error) = std::fs::write(&file, format!("{report:#}\n")) {
-            tracing::error!("{}: the frame statistics could not be written: {error}", file.display());
-        }
+            "scrub_cached": spread(&mut self.scrub_cached),
+            "scrub_proxy": spread(&mut self.scrub_proxy),
+            "scrub_decoded": spread(&mut self.scrub_decoded),
+            "scrub_full": spread(&mut self.scrub_full),
+            "slider_plain": spread(&mut self.slider_plain),
+            "slider_plain_exact": spread(&mut self.slider_plain_exact),
+            "slider_motion": spread(&mut self.slider_motion),
+            "slider_motion_exact": spread(&mut self.slider_motion_exact),
+            "first_picture_from_start": spread(&mut self.first_picture_from_start),
+            "first_picture": spread(&mut self.first_picture),
+        })
     }
 }
 

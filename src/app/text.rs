@@ -254,6 +254,9 @@ texts! {
     NeedModel: "Install and choose a network first", "Сначала установите и выберите нейросеть";
     NeedResults: "Stabilise first", "Сначала стабилизируйте";
     Cancel: "Cancel", "Отмена";
+    Paused: "Paused", "Приостановлено";
+    Resume: "Resume", "Продолжить";
+    HoldHint: "Hold the network, which stays loaded", "Придержать нейросеть, не выгружая её";
     CancelHint: "Stop; what is done is kept (Esc)", "Остановить; сделанное сохранится (Esc)";
     ViewSide: "Side by side", "Рядом";
     ViewWipe: "Wipe", "Шторка";
@@ -272,6 +275,8 @@ texts! {
     Opacity: "Mask opacity", "Непрозрачность маски";
     Divider: "Divider", "Разделитель";
     MasksPending: "The network has not come to this frame yet", "Нейросеть ещё не дошла до этого кадра";
+    SmoothingNow: "Smoothing…", "Сглаживается…";
+    Partial: "Neighbouring frames are still to come", "Соседние кадры ещё не готовы";
     MasksNone: "Press Stabilise to see masks", "Нажмите «Стабилизировать», чтобы увидеть маски";
     RawHeld: "Raw only", "Только исходная";
     Play: "Play", "Воспроизвести";
@@ -328,6 +333,12 @@ texts! {
     ExportDone: "Exported {} files to {}", "Сохранено файлов: {}, папка {}";
     ExportTitle: "Export", "Экспорт";
     ExportWhat: "What to save", "Что сохранить";
+    ExportTotal: "At least {}, about {}", "Не меньше {}, около {}";
+    ExportTimeUnknown: "a time that is not known yet", "время пока неизвестно";
+    ExportEdges: "Soft edges, as sure as the network is", "Мягкие края по уверенности сети";
+    ExportBackdropColour: "Backdrop", "Фон";
+    ExportNames: "Names", "Имена";
+    ExportNamesHint: "{clip}, {kind}, {class} and {frame} are filled in; empty for the usual layout", "Подставляются {clip}, {kind}, {class} и {frame}; пусто — обычные имена";
     ExportFolder: "Folder", "Папка";
     Replace: "Replace files that are there", "Заменять существующие файлы";
     ExportMattes: "Mattes", "Маски";

@@ -14,11 +14,49 @@ use super::{
     theme,
 };
 
-/// The strip's picture, made anew when the numbers change.
+/// The part of the clip that is seen, and the strip's picture, made anew when the numbers
+/// change.
 #[derive(Default)]
 pub struct Strip {
-    key: Option<(u64, usize, bool)>,
+    /// All of it is seen, or only these frames.
+    zoom: Option<Span>,
+    /// Where the playhead was: when it leaves what is seen, that follows.
+    frame: usize,
+    key: Option<(u64, Span, bool)>,
     texture: Option<TextureHandle>,
+}
+
+/// So many frames from the first.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Span {
+    first: usize,
+    count: usize,
+}
+
+/// No closer than this.
+const LEAST_SPAN: usize = 16;
+
+impl Span {
+    /// Of the same frames, `factor` times as many, around the one at `share` of the width.
+    fn zoomed(self, factor: f32, share: f32, frames: usize) -> Option<Self> {
+        let count = ((self.count as f32 * factor).round() as usize).max(LEAST_SPAN);
+        if count >= frames {
+            return None;
+        }
+        let under = self.first as f32 + share * self.count as f32;
+        let first = (under - share * count as f32).round().max(0.0) as usize;
+        Some(Self { first: first.min(frames - count), count })
+    }
+
+    /// Moved by so many frames, or as far as there are any.
+    fn moved(self, by: f32, frames: usize) -> Self {
+        let first = (self.first as f32 + by).round().max(0.0) as usize;
+        Self { first: first.min(frames.saturating_sub(self.count)), ..self }
+    }
+
+    fn contains(self, frame: usize) -> bool {
+        (self.first..self.first + self.count).contains(&frame)
+    }
 }
 
 /// Longer clips share columns, the worst frame counting.
@@ -95,10 +133,11 @@ fn scrubber(ui: &mut Ui, state: &State, strip: &mut Strip, commands: &mut Vec<Co
         ui.allocate_exact_size(vec2(ui.available_width(), STRIP_HEIGHT + 8.0), Sense::click_and_drag());
     let lane = Rect::from_min_size(whole.min + vec2(0.0, 4.0), vec2(whole.width(), STRIP_HEIGHT));
     response.widget_info(|| egui::WidgetInfo::slider(true, state.player.frame as f64, t(Text::Timeline)));
-    let x_of = |frame: f32| lane.left() + frame / frames as f32 * lane.width();
+    let span = strip.follow(ui, state, &response, lane, frames);
+    let x_of = |frame: f32| lane.left() + (frame - span.first as f32) / span.count as f32 * lane.width();
     let frame_at = |x: f32| {
         let share = ((x - lane.left()) / lane.width()).clamp(0.0, 1.0);
-        ((share * frames as f32) as usize).min(frames - 1)
+        (span.first + (share * span.count as f32) as usize).min(frames - 1)
     };
     if let Some(at) = response.interact_pointer_pos() {
         let frame = frame_at(at.x);
@@ -112,7 +151,7 @@ fn scrubber(ui: &mut Ui, state: &State, strip: &mut Strip, commands: &mut Vec<Co
     painter.rect_filled(lane, 3.0, ground);
     let upper = Rect::from_min_max(lane.min, pos2(lane.right(), lane.center().y - 0.5));
     let lower = Rect::from_min_max(pos2(lane.left(), lane.center().y + 0.5), lane.max);
-    if let Some(texture) = strip.texture(ui, state, frames, ground) {
+    if let Some(texture) = strip.texture(ui, state, span, ground) {
         let half = |top: f32| Rect::from_min_max(pos2(0.0, top), pos2(1.0, top + 0.5));
         painter.image(texture.id(), upper, half(0.0), Color32::WHITE);
         painter.image(texture.id(), lower, half(0.5), Color32::WHITE);
@@ -131,6 +170,12 @@ fn scrubber(ui: &mut Ui, state: &State, strip: &mut Strip, commands: &mut Vec<Co
     for row in state.results.rows().iter().flatten().filter(|row| row.cut && row.frame.get() > 0) {
         let x = x_of(row.frame.get() as f32);
         painter.vline(x, lane.y_range(), Stroke::new(1.0, weak));
+    }
+    // Which part is seen: a line above.
+    if span.count < frames {
+        let share = |frame: usize| lane.left() + frame as f32 / frames as f32 * lane.width();
+        let seen = share(span.first)..=share(span.first + span.count);
+        painter.hline(seen, whole.top() + 1.0, Stroke::new(2.0, weak));
     }
     let range = state.range();
     let shade = Color32::from_black_alpha(if dark { 150 } else { 70 });
@@ -195,14 +240,46 @@ fn hover(ui: &Ui, state: &State, frame: usize, at: egui::Pos2) {
 }
 
 impl Strip {
-    fn texture(&mut self, ui: &Ui, state: &State, frames: usize, ground: Color32) -> Option<&TextureHandle> {
+    /// The frames that are seen: the wheel zooms around the pointer, sideways it moves.
+    fn follow(
+        &mut self,
+        ui: &Ui,
+        state: &State,
+        response: &egui::Response,
+        lane: Rect,
+        frames: usize,
+    ) -> Span {
+        let all = Span { first: 0, count: frames };
+        // Another clip may be shorter.
+        self.zoom = self.zoom.filter(|span| span.first + span.count <= frames);
+        if let Some(at) = response.hover_pos() {
+            let (scroll, pinch) = ui.input(|input| (input.smooth_scroll_delta(), input.zoom_delta()));
+            let factor = (-scroll.y / 200.0).exp() / pinch;
+            let span = self.zoom.unwrap_or(all);
+            if (factor - 1.0).abs() > 1e-4 {
+                self.zoom = span.zoomed(factor, (at.x - lane.left()) / lane.width(), frames);
+            }
+            if scroll.x != 0.0 {
+                let by = -scroll.x / lane.width() * span.count as f32;
+                self.zoom = self.zoom.map(|span| span.moved(by, frames));
+            }
+        }
+        let (frame, before) = (state.player.frame, std::mem::replace(&mut self.frame, state.player.frame));
+        if let Some(span) = self.zoom.filter(|span| frame != before && !span.contains(frame)) {
+            let middle = (span.first + span.count / 2) as f32;
+            self.zoom = Some(span.moved(frame as f32 - middle, frames));
+        }
+        self.zoom.unwrap_or(all)
+    }
+
+    fn texture(&mut self, ui: &Ui, state: &State, span: Span, ground: Color32) -> Option<&TextureHandle> {
         if state.results.rows().is_empty() {
             return None;
         }
         let dark = ui.visuals().dark_mode;
-        let key = (state.results.revision, frames, dark);
+        let key = (state.results.revision, span, dark);
         if self.key != Some(key) {
-            let image = heat(state, frames, dark, ground);
+            let image = heat(state, span, dark, ground);
             match &mut self.texture {
                 Some(texture) => texture.set(image, TextureOptions::NEAREST),
                 None => self.texture = Some(ui.ctx().load_texture("strip", image, TextureOptions::NEAREST)),
@@ -213,17 +290,20 @@ impl Strip {
     }
 }
 
-fn heat(state: &State, frames: usize, dark: bool, ground: Color32) -> ColorImage {
-    let columns = frames.min(MAX_COLUMNS);
+fn heat(state: &State, span: Span, dark: bool, ground: Color32) -> ColorImage {
+    let columns = span.count.min(MAX_COLUMNS);
     let mut most = [vec![0.0f32; columns], vec![0.0f32; columns]];
-    for (frame, pair) in state.results.values(FLICKER).filter(|(frame, _)| *frame < frames) {
-        let column = frame * columns / frames;
-        for (most, value) in most.iter_mut().zip(pair) {
-            most[column] = most[column].max(value.unwrap_or(0.0) as f32);
+    let mut sorted = Vec::new();
+    for (frame, pair) in state.results.values(FLICKER) {
+        sorted.extend(pair[0].map(|value| value as f32).filter(|&value| value > 0.0));
+        if span.contains(frame) {
+            let column = (frame - span.first) * columns / span.count;
+            for (most, value) in most.iter_mut().zip(pair) {
+                most[column] = most[column].max(value.unwrap_or(0.0) as f32);
+            }
         }
     }
-    // Both sides on one scale, whose top a few outliers don't set.
-    let mut sorted: Vec<f32> = most[0].iter().copied().filter(|&value| value > 0.0).collect();
+    // Both sides and all of the clip on one scale, whose top a few outliers don't set.
     sorted.sort_by(f32::total_cmp);
     let top = sorted.get(sorted.len() * 95 / 100).copied().unwrap_or(1.0).max(0.02);
     let colours = [theme::raw(dark), theme::smoothed(dark)];
@@ -233,4 +313,29 @@ fn heat(state: &State, frames: usize, dark: bool, ground: Color32) -> ColorImage
         .flat_map(|(values, colour)| values.iter().map(move |value| theme::heat(colour, ground, value / top)))
         .collect();
     ColorImage::new([columns, 2], pixels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_under_the_pointer_stays_and_nothing_leaves_the_clip(
+            frames in 20usize..5000, share in 0.0f32..=1.0, factors in proptest::collection::vec(0.3f32..3.0, 1..8),
+        ) {
+            let mut span = Span { first: 0, count: frames };
+            for factor in factors {
+                let under = span.first as f32 + share * span.count as f32;
+                let Some(zoomed) = span.zoomed(factor, share, frames) else { break };
+                prop_assert!(zoomed.count >= LEAST_SPAN && zoomed.first + zoomed.count <= frames);
+                let now = zoomed.first as f32 + share * zoomed.count as f32;
+                let at_an_end = zoomed.first == 0 || zoomed.first + zoomed.count == frames;
+                prop_assert!(at_an_end || (now - under).abs() <= 1.0, "{under} to {now}");
+                span = zoomed.moved(0.0, frames);
+                prop_assert_eq!(span, zoomed);
+            }
+        }
+    }
 }

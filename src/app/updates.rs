@@ -25,7 +25,7 @@ use super::{
 /// A slider that is moved on within this time is not measured yet.
 const SETTLED: Duration = Duration::from_millis(250);
 /// How often an incomplete frame is looked at again while the network runs.
-const AGAIN: Duration = Duration::from_millis(400);
+const AGAIN: Duration = Duration::from_millis(200);
 /// How often it is looked whether there is work to keep against a crash.
 const KEPT_EVERY: Duration = Duration::from_millis(500);
 /// How long closing waits for an export to take its unfinished files away.
@@ -156,15 +156,24 @@ impl App {
                 }
                 state.opening = None;
                 match result {
-                    Ok(clip) => self.opened(clip),
+                    Ok((clip, source)) => {
+                        self.screen.adopt(path, source);
+                        self.opened(clip);
+                    }
                     Err(error) => state.toasts.error(error),
                 }
             }
             Event::Painted(painted) => {
                 if state.clip.as_ref().is_some_and(|clip| clip.path == painted.wanted.path) {
-                    self.stats.painted(&painted.wanted);
+                    self.stats.painted(&painted);
                     let shown = self.shown.take();
-                    self.shown = Some(Shown::update(shown, *painted, &self.ctx));
+                    self.shown = Shown::update(shown, *painted, &self.ctx);
+                }
+            }
+            Event::Sharp { path, index, image } => {
+                if let Some(shown) = self.shown.as_mut().filter(|shown| shown.is_of(&path, index)) {
+                    self.stats.sharp(&path, index);
+                    shown.sharpen(image);
                 }
             }
             Event::NotPainted { path, error } => {
@@ -227,7 +236,11 @@ impl App {
                 }
                 if let Some(measuring) = &mut self.state.measuring {
                     measuring.running = false;
+                    self.state.pass_rate =
+                        measuring.progress.snapshot().frames_per_sec.or(self.state.pass_rate);
                 }
+                // Its masks are there now.
+                self.attempt += 1;
                 match result {
                     Ok(Some(summaries)) => self.state.results.finish(summaries),
                     Ok(None) => {}
@@ -249,7 +262,8 @@ impl App {
     }
 
     fn is_current(&self, pass: u64) -> bool {
-        self.state.measuring.as_ref().is_some_and(|measuring| measuring.pass == pass)
+        let is_running = |measuring: &&super::state::Measuring| measuring.running;
+        self.state.measuring.as_ref().filter(is_running).is_some_and(|measuring| measuring.pass == pass)
     }
 
     /// The network that was chosen, or the best that is there.
@@ -336,7 +350,9 @@ impl App {
         let Some(clip) = &self.state.clip else { return };
         let recipe = self.state.recipe_shown();
         let incomplete = self.shown.as_ref().is_some_and(|shown| !shown.complete);
-        if incomplete && self.state.is_running() && self.asked.elapsed() >= AGAIN && recipe.is_some() {
+        let measuring = self.state.measuring.as_ref();
+        let more_comes = self.state.is_running() || measuring.is_some_and(|measuring| measuring.running);
+        if incomplete && more_comes && self.asked.elapsed() >= AGAIN && recipe.is_some() {
             self.attempt += 1;
             self.asked = Instant::now();
         }
@@ -358,6 +374,7 @@ impl App {
             look,
             recipe,
             attempt: self.attempt,
+            stable: measuring.map(|measuring| measuring.stable.clone()),
         };
         self.stats.wanted(&wanted);
         self.screen.want(wanted);

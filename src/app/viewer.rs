@@ -1,5 +1,7 @@
 //! The picture: raw beside smoothed, wipe, overlay, difference, matte, probability.
 
+use std::path::{Path, PathBuf};
+
 use eframe::egui::{
     self, Align2, Color32, ColorImage, CornerRadius, CursorIcon, FontId, Id, Pos2, Rect, Sense, Stroke,
     TextureHandle, TextureOptions, Ui, Vec2, pos2, vec2,
@@ -12,61 +14,107 @@ use super::{
     text::{Text, t},
     theme,
     view::Mode,
-    work::{Look, Painted},
+    work::{Layers, Look, Painted, Picture, Quality, Source},
 };
-use crate::smooth::Masks;
+use crate::{mask::SoftMask, smooth::Masks};
 
 /// What is on the screen: textures that change only when what they show does.
 pub struct Shown {
     pub complete: bool,
+    path: PathBuf,
+    index: usize,
     look: Look,
-    picture: Option<TextureHandle>,
+    picture: TextureHandle,
+    is_sharp: bool,
     layers: [Option<TextureHandle>; 2],
     layer_count: usize,
+    quality: Quality,
     probabilities: Option<[Masks; 2]>,
 }
 
-/// Enlarged pixels stay pixels; reduced pictures are smooth.
-const OPTIONS: TextureOptions = TextureOptions {
-    magnification: egui::TextureFilter::Nearest,
-    minification: egui::TextureFilter::Linear,
-    wrap_mode: egui::TextureWrapMode::ClampToEdge,
-    mipmap_mode: None,
-};
+/// Enlarged pixels stay pixels; reduced pictures are smooth, and so is what stands in for a
+/// larger one.
+fn options(is_full: bool) -> TextureOptions {
+    let magnification = if is_full { egui::TextureFilter::Nearest } else { egui::TextureFilter::Linear };
+    TextureOptions { magnification, ..TextureOptions::LINEAR }
+}
 
 impl Shown {
-    pub fn update(last: Option<Self>, painted: Painted, ctx: &egui::Context) -> Self {
-        let (mut picture, mut layers) = last.map_or((None, [None, None]), |last| (last.picture, last.layers));
-        if let Some(image) = painted.picture {
-            set(&mut picture, "picture", image, ctx);
+    /// What is shown when this has come; `None` as long as there is no picture.
+    pub fn update(last: Option<Self>, painted: Painted, ctx: &egui::Context) -> Option<Self> {
+        let Painted { wanted, picture, masks, probabilities } = painted;
+        let mut shown = match (last, picture) {
+            (None, None) => return None,
+            (Some(last), None) => last,
+            (last, Some(Picture { image, source })) => {
+                let is_sharp = source != Source::Proxy;
+                let options = options(is_sharp);
+                let (texture, layers) = match last {
+                    Some(mut last) => {
+                        last.picture.set(image, options);
+                        (last.picture, last.layers)
+                    }
+                    None => (ctx.load_texture("picture", image, options), [None, None]),
+                };
+                Self {
+                    complete: false,
+                    path: wanted.path.clone(),
+                    index: wanted.index,
+                    look: wanted.look,
+                    picture: texture,
+                    is_sharp,
+                    layers,
+                    layer_count: 0,
+                    quality: Quality::Nothing,
+                    probabilities: None,
+                }
+            }
+        };
+        if !shown.is_of(&wanted.path, wanted.index) {
+            return Some(shown);
         }
-        let layer_count = painted.layers.len();
-        for ((layer, image), name) in layers.iter_mut().zip(painted.layers).zip(["raw", "smoothed"]) {
-            set(layer, name, image, ctx);
+        if let Some(Layers { images, quality, complete }) = masks {
+            shown.layer_count = images.len();
+            (shown.look, shown.quality, shown.complete) = (wanted.look, quality, complete);
+            shown.probabilities = None;
+            for ((layer, image), name) in shown.layers.iter_mut().zip(images).zip(["raw", "smoothed"]) {
+                set(layer, name, image, options(quality == Quality::Full), ctx);
+            }
         }
-        Self {
-            complete: painted.complete,
-            look: painted.wanted.look,
-            picture,
-            layers,
-            layer_count,
-            probabilities: painted.probabilities,
-        }
+        shown.probabilities = probabilities.or(shown.probabilities);
+        Some(shown)
+    }
+
+    /// The frame itself takes the place of its proxy.
+    pub fn sharpen(&mut self, image: ColorImage) {
+        self.picture.set(image, options(true));
+        self.is_sharp = true;
+    }
+
+    pub fn is_of(&self, path: &Path, index: usize) -> bool {
+        self.path == path && self.index == index
+    }
+
+    /// The frame itself, not its proxy.
+    pub fn is_sharp(&self) -> bool {
+        self.is_sharp
     }
 
     pub fn has_masks(&self) -> bool {
         self.layer_count > 0
     }
-
-    fn size(&self) -> Option<Vec2> {
-        self.picture.as_ref().map(TextureHandle::size_vec2)
-    }
 }
 
-fn set(texture: &mut Option<TextureHandle>, name: &str, image: ColorImage, ctx: &egui::Context) {
+fn set(
+    texture: &mut Option<TextureHandle>,
+    name: &str,
+    image: ColorImage,
+    options: TextureOptions,
+    ctx: &egui::Context,
+) {
     match texture {
-        Some(texture) => texture.set(image, OPTIONS),
-        None => *texture = Some(ctx.load_texture(name, image, OPTIONS)),
+        Some(texture) => texture.set(image, options),
+        None => *texture = Some(ctx.load_texture(name, image, options)),
     }
 }
 
@@ -79,7 +127,9 @@ pub fn show(ui: &mut Ui, state: &mut State, shown: Option<&Shown>, commands: &mu
         let bar =
             Rect::from_min_size(whole.left_bottom() - vec2(0.0, BAR_HEIGHT), vec2(whole.width(), BAR_HEIGHT));
         let stage = Rect::from_min_max(whole.min, pos2(whole.max.x, bar.min.y)).shrink(1.0);
-        let Some((shown, size)) = shown.and_then(|shown| Some((shown, shown.size()?))) else {
+        let size = state.clip.as_ref().map(|clip| clip.info.size);
+        let size = size.map(|size| vec2(size.width() as f32, size.height() as f32));
+        let Some((shown, size)) = shown.zip(size) else {
             ui.put(Rect::from_center_size(stage.center(), vec2(40.0, 40.0)), egui::Spinner::new().size(28.0));
             return;
         };
@@ -92,8 +142,7 @@ pub fn show(ui: &mut Ui, state: &mut State, shown: Option<&Shown>, commands: &mu
         if state.view.mode == Mode::Wipe && shown.has_masks() && !state.view.raw_only {
             divider(ui, state, cells[0], size);
         }
-        if !shown.has_masks() {
-            let text = if state.is_running() { Text::MasksPending } else { Text::MasksNone };
+        if let Some(text) = pending(state, shown) {
             chip(
                 ui,
                 cells[0].center_bottom() + vec2(0.0, -26.0),
@@ -107,6 +156,18 @@ pub fn show(ui: &mut Ui, state: &mut State, shown: Option<&Shown>, commands: &mu
         let mut bar_ui = ui.new_child(egui::UiBuilder::new().max_rect(bar.shrink2(vec2(8.0, 3.0))));
         mode_bar(&mut bar_ui, state, commands);
     });
+}
+
+/// What is still to come of the masks, in words.
+fn pending(state: &State, shown: &Shown) -> Option<Text> {
+    let is_seen = state.session().is_some_and(|session| session.tracks.segmented.contains(shown.index));
+    match (shown.has_masks(), state.is_running()) {
+        (false, _) if is_seen => Some(Text::SmoothingNow),
+        (false, true) => Some(Text::MasksPending),
+        (false, false) => Some(Text::MasksNone),
+        (true, true) if !shown.complete && shown.quality == Quality::Full => Some(Text::Partial),
+        (true, _) => None,
+    }
 }
 
 const BAR_HEIGHT: f32 = 34.0;
@@ -154,10 +215,10 @@ fn paint_cell(ui: &Ui, state: &State, shown: &Shown, size: Vec2, cell: Rect, sid
     let placed = state.view.placed(size, cell);
     let painter = ui.painter_at(cell);
     let opaque = matches!(shown.look, Look::Matte | Look::Heat) && shown.has_masks();
-    if let Some(picture) = shown.picture.as_ref().filter(|_| !opaque) {
+    if !opaque {
         let dim = shown.look == Look::Difference && shown.has_masks();
         let tint = if dim { Color32::from_gray(120) } else { Color32::WHITE };
-        painter.image(picture.id(), placed, WHOLE, tint);
+        painter.image(shown.picture.id(), placed, WHOLE, tint);
     }
     let tint = if opaque {
         Color32::WHITE
@@ -175,6 +236,8 @@ fn paint_cell(ui: &Ui, state: &State, shown: &Shown, size: Vec2, cell: Rect, sid
         if right { seen.right_top() + vec2(-8.0, 8.0) } else { seen.left_top() + vec2(8.0, 8.0) }
     };
     let (amber, teal) = (theme::raw(true), theme::smoothed(true));
+    // What is not smoothed yet is not called smoothed.
+    let smoothed = if shown.quality < Quality::Draft { Text::SmoothingNow } else { Text::Smoothed };
     match (state.view.mode, two) {
         _ if !shown.has_masks() => {}
         _ if state.view.raw_only => {
@@ -186,7 +249,7 @@ fn paint_cell(ui: &Ui, state: &State, shown: &Shown, size: Vec2, cell: Rect, sid
             layer(0, &painter.with_clip_rect(cell.intersect(Rect::everything_left_of(x))));
             layer(1, &painter.with_clip_rect(cell.intersect(Rect::everything_right_of(x))));
             chip(ui, corner(false), Align2::LEFT_TOP, t(Text::Raw), amber);
-            chip(ui, corner(true), Align2::RIGHT_TOP, t(Text::Smoothed), teal);
+            chip(ui, corner(true), Align2::RIGHT_TOP, t(smoothed), teal);
         }
         (_, true) if split => {
             layer(side, &painter);
@@ -195,7 +258,7 @@ fn paint_cell(ui: &Ui, state: &State, shown: &Shown, size: Vec2, cell: Rect, sid
                 (Mode::Compare, 0) => "A",
                 (Mode::Compare, _) => "B",
                 (_, 0) => t(Text::Raw),
-                _ => t(Text::Smoothed),
+                _ => t(smoothed),
             };
             chip(ui, corner(false), Align2::LEFT_TOP, text, colour);
         }
@@ -277,7 +340,13 @@ fn readout(ui: &Ui, state: &State, shown: &Shown, size: Vec2, cells: &[Rect], re
         return;
     }
     let (x, y) = (inside.x as usize, inside.y as usize);
-    let value = |mask: &crate::mask::SoftMask| f32::from(mask.values()[y * mask.size().width() + x]) / 255.0;
+    // A draft's probabilities are on a smaller grid.
+    let value = |mask: &SoftMask| {
+        let (width, height) = (mask.size().width(), mask.size().height());
+        let along = |at: f32, side: f32, cells: usize| ((at / side * cells as f32) as usize).min(cells - 1);
+        let at = along(inside.y, size.y, height) * width + along(inside.x, size.x, width);
+        f32::from(mask.values()[at]) / 255.0
+    };
     let Some(class) = (0..raw.len()).max_by(|&a, &b| f32::total_cmp(&value(&raw[a]), &value(&raw[b]))) else {
         return;
     };

@@ -17,7 +17,8 @@ use crate::{
     flow::Estimator,
     metrics::{ClassSummary, Distribution, FrameMetrics, Metric, Protocol, ReferenceScores},
     pipeline::{
-        Analysis, CancelToken, Evaluation, FLOW, Model, PipelineError, Progress, Scored, Tracks, tune_for,
+        Analysis, CancelToken, Evaluation, FLOW, Model, PipelineError, Progress, Scored, Tracks, Watch,
+        tune_for,
     },
     segment::ClassGroup,
     smooth::{Method, Settings, Switch},
@@ -183,6 +184,7 @@ impl Job {
             memory_bytes: args.machine.memory,
             progress: Progress::default(),
             cancel: cancel.clone(),
+            watch: Watch::default(),
         }
         .spawn()
         .join()

@@ -61,6 +61,26 @@ impl FlowField {
         &self.vectors
     }
 
+    /// On a smaller grid: the vector at the middle of each of its pixels, not the mean of what
+    /// it covers, which would mix what moves with what it moves before.
+    pub(super) fn reduced(&self, grid: FrameSize) -> Self {
+        let (width, height) = (self.size.width(), self.size.height());
+        let along = |at: usize, grid: usize, side: usize| (2 * at + 1) * side / (2 * grid);
+        let columns: Vec<usize> = (0..grid.width()).map(|x| along(x, grid.width(), width)).collect();
+        let scaled =
+            |value: i16, grid: usize, side: usize| (i32::from(value) * grid as i32 / side as i32) as i16;
+        let vectors = (0..grid.height())
+            .flat_map(|y| {
+                let row = self.row(along(y, grid.height(), height));
+                columns.iter().map(move |&x| {
+                    let [dx, dy] = row[x];
+                    [scaled(dx, grid.width(), width), scaled(dy, grid.height(), height)]
+                })
+            })
+            .collect();
+        Self { size: grid, vectors }
+    }
+
     /// Bytes held in memory.
     pub fn bytes(&self) -> usize {
         size_of_val(self.vectors.as_slice())

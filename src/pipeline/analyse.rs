@@ -5,22 +5,23 @@
 //! ```text
 //!             ┌► network ─► logits track
 //!   decode ───┤
-//!             └► flow ────► flow track
+//!             ├► flow ────► flow track
+//!             └► proxy ───► proxies, where somebody watches
 //! ```
 
 use std::{
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
 };
 
-use super::{CancelToken, PipelineError, Progress, channel};
+use super::{CancelToken, PipelineError, Progress, channel, proxies};
 use crate::{
     flow::{Estimator, FlowEstimator, FlowPair},
     frame::{Frame, FrameIndex, FrameSize, Timestamp},
     segment::{Logits, Manifest, SegmentError, Segmenter},
     store::{ClipStore, StoreError, Track},
-    video::{self, VideoSource},
+    video::{self, Proxy, VideoSource},
 };
 
 /// What the network said of a frame, and when the frame is shown.
@@ -84,6 +85,29 @@ impl FrameRange {
 /// Makes the network when its first frame comes: a clip that the store knows needs none.
 pub type LoadNetwork = Box<dyn FnOnce() -> Result<Box<dyn Segmenter>, SegmentError> + Send>;
 
+/// What a window wants of pass 1 besides its results. Clones are one.
+#[derive(Clone, Default)]
+pub struct Watch {
+    /// Small pictures of all frames that are decoded anyway.
+    pub proxies: Option<Arc<Track<Proxy>>>,
+    urgent: Arc<Mutex<Option<Arc<Frame>>>>,
+}
+
+impl Watch {
+    pub fn new(proxies: Option<Arc<Track<Proxy>>>) -> Self {
+        Self { proxies, urgent: Arc::default() }
+    }
+
+    /// The network looks at this frame next, if it has not already. Only the last one counts.
+    pub fn hurry(&self, frame: Arc<Frame>) {
+        *self.urgent.lock().unwrap_or_else(PoisonError::into_inner) = Some(frame);
+    }
+
+    fn urgent(&self) -> Option<Arc<Frame>> {
+        self.urgent.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 pub struct Analysis {
     pub video: PathBuf,
     pub range: FrameRange,
@@ -93,6 +117,7 @@ pub struct Analysis {
     pub memory_bytes: usize,
     pub progress: Progress,
     pub cancel: CancelToken,
+    pub watch: Watch,
 }
 
 /// How pass 1 ended.
@@ -155,14 +180,15 @@ impl Analysis {
         // Readers wait only while somebody writes, so writing begins before the thread does.
         let segmented_writing = tracks.segmented.writing();
         let flow_writing: Vec<_> = tracks.flows().map(|flow| flow.track.writing()).collect();
+        let proxies_writing = self.watch.proxies.as_ref().map(Track::writing);
         thread::spawn(move || {
-            let _writing = (segmented_writing, flow_writing);
+            let _writing = (segmented_writing, flow_writing, proxies_writing);
             self.run()
         })
     }
 
     fn run(self) -> Result<Analysed, PipelineError> {
-        let Self { video, range, tracks, load_network, memory_bytes, progress, cancel } = self;
+        let Self { video, range, tracks, load_network, memory_bytes, progress, cancel, watch } = self;
         let known = tracks.segmented.length()?;
         if let Some(frames) = known {
             range.check(frames)?;
@@ -181,11 +207,14 @@ impl Analysis {
 
         // A stage that fails stops the others.
         let stop = cancel.child();
-        let share_bytes = memory_bytes / (1 + tracks.flows().count());
+        let share_bytes = memory_bytes / (1 + tracks.flows().count() + watch.proxies.iter().count());
         let (to_network, pictures) = channel::bounded::<Arc<Frame>>(share_bytes);
         let network = {
             let (segmented, progress, cancel) = (tracks.segmented.clone(), progress.clone(), stop.clone());
-            spawn_stage(&stop, move || run_network(pictures, load_network, &segmented, &progress, &cancel))
+            let watch = watch.clone();
+            spawn_stage(&stop, move || {
+                run_network(pictures, load_network, &segmented, range, &watch, &progress, &cancel)
+            })
         };
         let (to_flows, flows): (Vec<_>, Vec<_>) = tracks
             .flows()
@@ -196,18 +225,28 @@ impl Analysis {
             })
             .unzip();
 
+        let (to_proxies, proxies) = watch
+            .proxies
+            .map(|track| {
+                let (to_proxies, pictures) = channel::bounded::<Arc<Frame>>(share_bytes);
+                let cancel = stop.clone();
+                (to_proxies, spawn_stage(&stop, move || store_proxies(pictures, &track, &cancel)))
+            })
+            .unzip();
+
         // The first flow needs the picture before it too.
         let has_flow = !to_flows.is_empty();
         let index = if has_flow { range.first.max(first_lacking.saturating_sub(1)) } else { first_lacking };
         progress.skip(index - range.first);
         source.seek(FrameIndex::new(index))?;
-        let decoded = decode(&mut *source, index, range, &tracks, &to_network, &to_flows, &progress, &stop);
+        let to = Stages { network: to_network, flows: to_flows, proxies: to_proxies };
+        let decoded = decode(&mut *source, index, range, &tracks, &to, &progress, &stop);
         if decoded.is_err() {
             stop.cancel();
         }
         // Closing the channels lets the other stages end.
-        drop((to_network, to_flows));
-        let stages: Vec<_> = std::iter::once(network).chain(flows).map(join).collect();
+        drop(to);
+        let stages: Vec<_> = std::iter::once(network).chain(flows).chain(proxies).map(join).collect();
         if cancel.is_cancelled() {
             return Err(PipelineError::Cancelled);
         }
@@ -230,21 +269,24 @@ enum End {
     OfClip(usize),
 }
 
-#[expect(clippy::too_many_arguments, reason = "one caller, one line each")]
+/// Where decoded pictures go.
+struct Stages {
+    network: channel::Sender<Arc<Frame>>,
+    flows: Vec<channel::Sender<Arc<Frame>>>,
+    proxies: Option<channel::Sender<Arc<Frame>>>,
+}
+
 fn decode(
     source: &mut dyn VideoSource,
     mut index: usize,
     range: FrameRange,
     tracks: &Tracks,
-    to_network: &channel::Sender<Arc<Frame>>,
-    to_flows: &[channel::Sender<Arc<Frame>>],
+    to: &Stages,
     progress: &Progress,
     cancel: &CancelToken,
 ) -> Result<End, PipelineError> {
     while range.contains(index) {
-        if cancel.is_cancelled() {
-            return Err(PipelineError::Cancelled);
-        }
+        cancel.checkpoint()?;
         let Some(frame) = source.next_frame()? else {
             // Past the end, the index is no count.
             return Ok(End::OfClip(source.counted_frames().unwrap_or(index)));
@@ -255,15 +297,20 @@ fn decode(
         if tracks.lacks_flow(index, range)
             || (range.contains(index + 1) && tracks.lacks_flow(index + 1, range))
         {
-            for to_flow in to_flows {
+            for to_flow in &to.flows {
                 if to_flow.send(frame.clone(), bytes).is_err() {
                     return Ok(End::OfRange);
                 }
             }
         }
+        if let Some(to_proxies) = &to.proxies
+            && to_proxies.send(frame.clone(), bytes).is_err()
+        {
+            return Ok(End::OfRange);
+        }
         if tracks.segmented.contains(index) {
             progress.skip(1);
-        } else if to_network.send(frame, bytes).is_err() {
+        } else if to.network.send(frame, bytes).is_err() {
             return Ok(End::OfRange);
         }
         index += 1;
@@ -284,6 +331,8 @@ fn run_network(
     pictures: channel::Receiver<Arc<Frame>>,
     load_network: LoadNetwork,
     segmented: &Track<Segmented>,
+    range: FrameRange,
+    watch: &Watch,
     progress: &Progress,
     cancel: &CancelToken,
 ) -> Result<(), PipelineError> {
@@ -291,14 +340,35 @@ fn run_network(
     tracing::info!(frame = %first.index(), "the network is needed, so it is loaded");
     let mut network = load_network()?;
     for frame in std::iter::once(first).chain(pictures) {
-        if cancel.is_cancelled() {
-            return Err(PipelineError::Cancelled);
+        let mut look_at = |frame: &Frame| {
+            let is_lacking = range.contains(frame.index().get()) && !segmented.contains(frame.index().get());
+            if is_lacking {
+                for logits in network.segment(&[frame])? {
+                    let value = Segmented { timestamp: frame.timestamp(), logits };
+                    segmented.put(frame.index().get(), &value)?;
+                }
+            }
+            Ok::<_, PipelineError>(is_lacking)
+        };
+        cancel.checkpoint()?;
+        // What is on the screen comes first; in its own turn it is then done already.
+        if let Some(urgent) = watch.urgent() {
+            look_at(&urgent)?;
+            cancel.checkpoint()?;
         }
-        for logits in network.segment(&[&frame])? {
-            let value = Segmented { timestamp: frame.timestamp(), logits };
-            segmented.put(frame.index().get(), &value)?;
-        }
-        progress.advance();
+        if look_at(&frame)? { progress.advance() } else { progress.skip(1) }
+    }
+    Ok(())
+}
+
+fn store_proxies(
+    pictures: channel::Receiver<Arc<Frame>>,
+    track: &Track<Proxy>,
+    cancel: &CancelToken,
+) -> Result<(), PipelineError> {
+    for frame in pictures {
+        cancel.checkpoint()?;
+        proxies::put(track, &frame)?;
     }
     Ok(())
 }
@@ -313,9 +383,7 @@ fn measure_flow(
     let mut flow = FlowEstimator::new(first.size(), *estimator)?;
     let mut previous: Option<usize> = None;
     for frame in std::iter::once(first).chain(pictures) {
-        if cancel.is_cancelled() {
-            return Err(PipelineError::Cancelled);
-        }
+        cancel.checkpoint()?;
         let index = frame.index().get();
         if previous.is_some_and(|previous| previous + 1 != index) {
             flow.restart();

@@ -1,27 +1,59 @@
 //! One frame of pass 2, now: what is on the screen while a slider moves or a playhead jumps.
+//!
+//! In two details. The full one gives what pass 2 gives, but for what an exponential filter
+//! has all but forgotten. The draft is made of probabilities at a proxy's size and of flow on
+//! a small grid: of those a whole neighbourhood stays in memory, so that another setting
+//! reads nothing, and costs a twentieth.
 
 use std::{collections::HashMap, ops::RangeInclusive, sync::Arc};
+
+use rayon::prelude::*;
 
 use super::{FrameRange, PipelineError, Tracks};
 use crate::{
     export::MaskPair,
     flow::FlowPair,
     frame::FrameSize,
+    mask::Mask,
     region::Region,
     segment::{ClassGroup, Manifest, probabilities},
-    smooth::{Masks, Settings, SmoothFrame, decide, harden, outside},
+    smooth::{Frames, Masks, Settings, Step, decide, harden, outside},
+    video::Proxy,
 };
 
-/// Reads single frames of the tracks. Probabilities are kept for a while, so another setting
-/// of the same frame, or the next frame, is quick.
+/// The long side of the grid of a draft's flow.
+const DRAFT_GRID_PX: u32 = 320;
+/// A draft sees no farther: the best settings' weights have sunk to a twelfth there.
+const DRAFT_REACH: usize = 24;
+/// Frames that are read at a time for a draft; a whole flow is in memory for each.
+const READ_TOGETHER: usize = 4;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    Draft,
+    Full,
+}
+
+/// Reads single frames of the tracks. What was read is kept for a while, nearest first, so
+/// another setting of the same frame, or the next frame, is quick.
 pub struct Preview {
     tracks: Tracks,
     range: FrameRange,
     manifest: Manifest,
     groups: Vec<ClassGroup>,
+    draft: Level,
+    full: Level,
+    /// Whether a scene begins with the frame.
+    cuts: HashMap<usize, bool>,
+}
+
+/// What is known at one detail.
+struct Level {
     size: FrameSize,
     memory_bytes: usize,
-    known: HashMap<usize, Masks>,
+    /// What lies farthest from this frame is forgotten first.
+    centre: usize,
+    masks: HashMap<usize, Masks>,
     flows: HashMap<usize, Arc<FlowPair>>,
 }
 
@@ -51,115 +83,286 @@ impl Previewed {
 
 impl Preview {
     /// `range` is that of the pass that the preview stands for: its smoother sees no frame
-    /// outside it.
+    /// outside it. `memory_bytes` are for the draft and for the full detail.
     pub fn new(
         tracks: Tracks,
         range: FrameRange,
         manifest: Manifest,
         groups: Vec<ClassGroup>,
         size: FrameSize,
-        memory_bytes: usize,
+        [draft_bytes, full_bytes]: [usize; 2],
     ) -> Self {
-        let (known, flows) = (HashMap::new(), HashMap::new());
-        Self { tracks, range, manifest, groups, size, memory_bytes, known, flows }
+        let draft = Level::new(Proxy::size_for(size), draft_bytes);
+        let full = Level::new(size, full_bytes);
+        Self { tracks, range, manifest, groups, draft, full, cuts: HashMap::new() }
     }
 
     /// The masks of frame `index` as pass 2 would give them, or `None` while the network has
     /// not seen the frame.
+    ///
+    /// # Errors
+    /// [`PipelineError::Cancelled`] when `go_on()` is no longer so; what was read is kept.
     pub fn frame(
         &mut self,
         index: usize,
         settings: &Settings,
         leave_out: &Region,
+        detail: Detail,
+        go_on: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Previewed>, PipelineError> {
         settings.check()?;
-        let Some(raw) = self.probabilities(index)? else { return Ok(None) };
-        let (before, after) = settings.reach();
-        let wanted =
-            index.saturating_sub(before).max(self.range.first)..=(index + after).min(self.range.last);
-        let there = self.there(index, &wanted, settings.motion.is_on())?;
-        let mut frames = Vec::new();
-        for at in there.clone() {
-            // The frame itself and what is `there` have been looked at.
-            let Some(masks) = self.probabilities(at)? else { break };
-            frames.push(SmoothFrame { masks, flow: if at > *there.start() { self.flow(at)? } else { None } });
+        self.level(detail).centre = index;
+        let Some(raw) = self.masks(index, detail)? else { return Ok(None) };
+        let mut range = self.neighbours(index, settings);
+        if detail == Detail::Draft {
+            self.warm(index, settings, go_on)?;
+            range = drafted(range, index);
         }
-        let smoothed = settings.smooth_one(frames, index - there.start())?;
-        let end_of_clip = self.tracks.segmented.length()?.is_some_and(|frames| there.end() + 1 >= frames);
-        let complete = there.start() == wanted.start() && (there.end() == wanted.end() || end_of_clip);
-        let leave_out = leave_out.mask(self.size);
+        let mut reading = Reading { preview: self, detail, go_on };
+        let smoothed = settings.smooth_one(&mut reading, range.clone(), index)?;
+        let leave_out = self.left_out(leave_out, detail);
         let masks = outside(decide(&raw, settings.threshold, settings.overlap), leave_out.as_ref())
             .into_iter()
             .zip(harden(&smoothed, settings, leave_out.as_ref()))
             .map(|(raw, smoothed)| MaskPair { raw, smoothed })
             .collect();
-        self.forget_beyond(index);
+        let wanted = self.wanted(index, settings);
+        let (before, after) = settings.reach();
+        let is_cut_short = index - wanted.start() == before || (after > 0 && wanted.end() - index == after);
+        let complete = range == wanted && !(is_cut_short && settings.remembers_farther());
         Ok(Some(Previewed { masks, raw, smoothed, complete }))
     }
 
-    /// Those of the `wanted` frames that are there without a gap around `index`.
-    fn there(
+    /// The masks of frame `index` before smoothing, or `None` while the network has not seen
+    /// it.
+    pub fn raw(
         &mut self,
         index: usize,
-        wanted: &RangeInclusive<usize>,
-        motion: bool,
-    ) -> Result<RangeInclusive<usize>, PipelineError> {
+        settings: &Settings,
+        leave_out: &Region,
+        detail: Detail,
+    ) -> Result<Option<Vec<Mask>>, PipelineError> {
+        self.level(detail).centre = index;
+        let Some(masks) = self.masks(index, detail)? else { return Ok(None) };
+        let leave_out = self.left_out(leave_out, detail);
+        Ok(Some(outside(decide(&masks, settings.threshold, settings.overlap), leave_out.as_ref())))
+    }
+
+    fn left_out(&mut self, leave_out: &Region, detail: Detail) -> Option<Mask> {
+        let (whole, size) = (self.full.size, self.level(detail).size);
+        let mask = leave_out.mask(whole)?;
+        let along = |at: usize, side: usize, whole: usize| (2 * at + 1) * whole / (2 * side);
+        Some(Mask::from_fn(size, |x, y| {
+            mask.get(along(x, size.width(), whole.width()), along(y, size.height(), whole.height()))
+        }))
+    }
+
+    /// The frames that have a say in frame `index` and are there without a gap.
+    pub fn neighbours(&self, index: usize, settings: &Settings) -> RangeInclusive<usize> {
+        let wanted = self.wanted(index, settings);
+        let flow = self.tracks.flow.as_ref().filter(|_| settings.motion.is_on());
+        let is_joined = |at: usize| flow.is_none_or(|flow| flow.track.contains(at));
+        let is_seen = |at: usize| self.tracks.segmented.contains(at);
         let (mut first, mut last) = (index, index);
-        while first > *wanted.start()
-            && self.joined(first, motion)?
-            && self.probabilities(first - 1)?.is_some()
-        {
+        while first > *wanted.start() && is_joined(first) && is_seen(first - 1) {
             first -= 1;
         }
-        while last < *wanted.end()
-            && self.joined(last + 1, motion)?
-            && self.probabilities(last + 1)?.is_some()
-        {
+        while last < *wanted.end() && is_joined(last + 1) && is_seen(last + 1) {
             last += 1;
         }
-        Ok(first..=last)
+        first..=last
     }
 
-    /// Whether frame `index` and the one before it can be looked at together.
-    fn joined(&mut self, index: usize, motion: bool) -> Result<bool, PipelineError> {
-        Ok(!motion || self.flow(index)?.is_some())
+    /// Those that would have a say if everything was there.
+    fn wanted(&self, index: usize, settings: &Settings) -> RangeInclusive<usize> {
+        let (before, after) = settings.reach();
+        // What can't be read has no length either.
+        let frames = self.tracks.segmented.length().ok().flatten();
+        let last = self.range.last.min(frames.unwrap_or(usize::MAX).saturating_sub(1));
+        index.saturating_sub(before).max(self.range.first)..=index.saturating_add(after).min(last).max(index)
     }
 
-    fn probabilities(&mut self, index: usize) -> Result<Option<Masks>, PipelineError> {
-        if let Some(known) = self.known.get(&index) {
+    /// How many frames must be read before a draft of frame `index` can be made.
+    pub fn cold(&self, index: usize, settings: &Settings) -> usize {
+        self.cold_frames(index, settings).len()
+    }
+
+    fn cold_frames(&self, index: usize, settings: &Settings) -> Vec<usize> {
+        let range = drafted(self.neighbours(index, settings), index);
+        let is_cold = |&at: &usize| {
+            let has_step = at == *range.start()
+                || self.tracks.flow.is_none()
+                || self.draft.flows.contains_key(&at)
+                || (!settings.motion.is_on() && self.cuts.contains_key(&at));
+            !(has_step && self.draft.masks.contains_key(&at))
+        };
+        let mut cold: Vec<usize> = range.clone().filter(is_cold).collect();
+        // The nearest first: what is given up half-way has the most use.
+        cold.sort_unstable_by_key(|at| at.abs_diff(index));
+        cold
+    }
+
+    /// Reads what a draft of frame `index` needs.
+    ///
+    /// # Errors
+    /// As [`frame`](Self::frame).
+    pub fn warm(
+        &mut self,
+        index: usize,
+        settings: &Settings,
+        go_on: &(dyn Fn() -> bool + Sync),
+    ) -> Result<(), PipelineError> {
+        self.draft.centre = index;
+        for frames in self.cold_frames(index, settings).chunks(READ_TOGETHER) {
+            if !go_on() {
+                return Err(PipelineError::Cancelled);
+            }
+            let read = |&at: &usize| {
+                let masks = match self.draft.masks.get(&at) {
+                    Some(masks) => Some(masks.clone()),
+                    None => self.read_masks(at, self.draft.size)?,
+                };
+                let flow = if self.draft.flows.contains_key(&at) { None } else { self.read_flow(at)? };
+                Ok((at, masks, flow.map(|flow| self.reduced(flow))))
+            };
+            let read: Vec<_> = frames.par_iter().map(read).collect::<Result<_, PipelineError>>()?;
+            for (at, masks, flow) in read {
+                if let Some(masks) = masks {
+                    self.draft.keep_masks(at, masks);
+                }
+                if let Some(flow) = flow {
+                    self.cuts.insert(at, flow.is_cut());
+                    self.draft.keep_flow(at, flow);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn level(&mut self, detail: Detail) -> &mut Level {
+        match detail {
+            Detail::Draft => &mut self.draft,
+            Detail::Full => &mut self.full,
+        }
+    }
+
+    fn masks(&mut self, at: usize, detail: Detail) -> Result<Option<Masks>, PipelineError> {
+        if let Some(known) = self.level(detail).masks.get(&at) {
             return Ok(Some(known.clone()));
         }
-        let Some(segmented) = self.tracks.segmented.get(index)? else { return Ok(None) };
-        let masks: Masks = probabilities(&segmented.logits, &self.manifest, &self.groups, self.size).into();
-        self.known.insert(index, masks.clone());
+        let size = self.level(detail).size;
+        let Some(masks) = self.read_masks(at, size)? else { return Ok(None) };
+        self.level(detail).keep_masks(at, masks.clone());
         Ok(Some(masks))
     }
 
-    fn flow(&mut self, index: usize) -> Result<Option<Arc<FlowPair>>, PipelineError> {
-        if let Some(flow) = self.flows.get(&index) {
-            return Ok(Some(flow.clone()));
+    fn flow(&mut self, at: usize, detail: Detail) -> Result<Option<Arc<FlowPair>>, PipelineError> {
+        if let Some(known) = self.level(detail).flows.get(&at) {
+            return Ok(Some(known.clone()));
         }
-        let Some(track) = &self.tracks.flow else { return Ok(None) };
-        let flow = track.track.get(index)?.map(Arc::new);
-        self.flows.extend(flow.clone().map(|flow| (index, flow)));
-        Ok(flow)
+        let Some(flow) = self.read_flow(at)? else { return Ok(None) };
+        self.cuts.insert(at, flow.is_cut());
+        // It is in memory now, and the next slider wants it small.
+        if detail == Detail::Draft || !self.draft.flows.contains_key(&at) {
+            let small = self.reduced(flow.clone());
+            self.draft.keep_flow(at, small);
+        }
+        if detail == Detail::Draft {
+            return Ok(self.draft.flows.get(&at).cloned());
+        }
+        self.full.keep_flow(at, flow.clone());
+        Ok(Some(flow))
     }
 
-    /// What lies farthest from `index` goes first.
-    fn forget_beyond(&mut self, index: usize) {
-        let known_bytes = self.groups.len().max(1) * self.size.pixels();
-        let flow_bytes = self.flows.values().next().map_or(1, |flow| flow.bytes());
-        keep_nearest(&mut self.known, index, self.memory_bytes / 2 / known_bytes);
-        keep_nearest(&mut self.flows, index, self.memory_bytes / 2 / flow_bytes.max(1));
+    fn read_masks(&self, at: usize, size: FrameSize) -> Result<Option<Masks>, PipelineError> {
+        let segmented = self.tracks.segmented.get(at)?;
+        Ok(segmented.map(|found| probabilities(&found.logits, &self.manifest, &self.groups, size).into()))
+    }
+
+    fn read_flow(&self, at: usize) -> Result<Option<Arc<FlowPair>>, PipelineError> {
+        let Some(flow) = self.tracks.flow.as_ref().filter(|_| at > self.range.first) else { return Ok(None) };
+        Ok(flow.track.get(at)?.map(Arc::new))
+    }
+
+    fn reduced(&self, flow: Arc<FlowPair>) -> Arc<FlowPair> {
+        let grid = flow.size().fit_long_side(DRAFT_GRID_PX);
+        if grid == flow.size() { flow } else { Arc::new(flow.reduced(grid)) }
     }
 }
 
-fn keep_nearest<T>(values: &mut HashMap<usize, T>, index: usize, count: usize) {
-    if values.len() > count {
-        let mut keys: Vec<usize> = values.keys().copied().collect();
-        keys.sort_unstable_by_key(|key| key.abs_diff(index));
-        for key in &keys[count.min(keys.len())..] {
-            values.remove(key);
+impl Level {
+    fn new(size: FrameSize, memory_bytes: usize) -> Self {
+        Self { size, memory_bytes, centre: 0, masks: HashMap::new(), flows: HashMap::new() }
+    }
+
+    /// A quarter of the memory is for masks, the rest for flows, which are larger.
+    fn keep_masks(&mut self, at: usize, masks: Masks) {
+        let bytes = masks.iter().map(|mask| mask.values().len()).sum();
+        keep_nearest(&mut self.masks, at, masks, self.centre, self.memory_bytes / 4, bytes);
+    }
+
+    fn keep_flow(&mut self, at: usize, flow: Arc<FlowPair>) {
+        let bytes = flow.bytes();
+        keep_nearest(&mut self.flows, at, flow, self.centre, self.memory_bytes / 4 * 3, bytes);
+    }
+}
+
+/// Keeps `value` beside others of its size, as many as fit, those nearest to `centre`.
+fn keep_nearest<T>(
+    values: &mut HashMap<usize, T>,
+    at: usize,
+    value: T,
+    centre: usize,
+    memory_bytes: usize,
+    value_bytes: usize,
+) {
+    values.insert(at, value);
+    while values.len() > (memory_bytes / value_bytes.max(1)).max(1) {
+        let farthest = values.keys().copied().max_by_key(|key| key.abs_diff(centre));
+        farthest.map(|key| values.remove(&key));
+    }
+}
+
+/// The part of a neighbourhood that a draft sees.
+fn drafted(range: RangeInclusive<usize>, index: usize) -> RangeInclusive<usize> {
+    *range.start().max(&index.saturating_sub(DRAFT_REACH))..=*range.end().min(&(index + DRAFT_REACH))
+}
+
+/// The preview as a smoother reads it.
+struct Reading<'a> {
+    preview: &'a mut Preview,
+    detail: Detail,
+    go_on: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Frames for Reading<'_> {
+    type Error = PipelineError;
+
+    fn masks(&mut self, at: usize) -> Result<Masks, PipelineError> {
+        if !(self.go_on)() {
+            return Err(PipelineError::Cancelled);
+        }
+        self.preview.masks(at, self.detail)?.ok_or_else(|| gone(at))
+    }
+
+    fn step(&mut self, at: usize, moves: bool) -> Result<Step, PipelineError> {
+        let is_cut = self.preview.cuts.get(&at).copied();
+        if is_cut == Some(true) || (is_cut == Some(false) && !moves) {
+            return Ok(if is_cut == Some(true) { Step::Cut } else { Step::Still });
+        }
+        match self.preview.flow(at, self.detail)? {
+            Some(flow) if flow.is_cut() => Ok(Step::Cut),
+            Some(flow) if moves => Ok(Step::Along(flow)),
+            None if moves => Err(gone(at)),
+            _ => Ok(Step::Still),
         }
     }
 }
+
+fn gone(at: usize) -> PipelineError {
+    PipelineError::Internal(format!("what was stored of frame {at} is gone; stabilise once more"))
+}
+
+#[cfg(test)]
+#[path = "preview_tests.rs"]
+mod tests;

@@ -5,13 +5,22 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    thread,
     time::{Duration, Instant},
 };
 
+use super::PipelineError;
+
+/// How often paused work looks whether it may go on.
+const PAUSE_LOOK: Duration = Duration::from_millis(20);
+
 /// Made fresh for each job and never reset.
+///
+/// It can hold work back, too: what is paused waits at its next [checkpoint](Self::checkpoint).
 #[derive(Clone, Debug, Default)]
 pub struct CancelToken {
     cancelled: Arc<AtomicBool>,
+    paused: Arc<AtomicBool>,
     parent: Option<Arc<CancelToken>>,
 }
 
@@ -29,9 +38,33 @@ impl CancelToken {
             || self.parent.as_ref().is_some_and(|parent| parent.is_cancelled())
     }
 
-    /// A token that is cancelled with this one, and can be without it.
+    pub fn pause(&self, paused: bool) {
+        self.paused.store(paused, Ordering::Release);
+    }
+
+    pub fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Acquire) || self.parent.as_ref().is_some_and(|parent| parent.is_paused())
+    }
+
+    /// Waits while paused.
+    ///
+    /// # Errors
+    /// [`PipelineError::Cancelled`] once cancelled, paused or not.
+    pub fn checkpoint(&self) -> Result<(), PipelineError> {
+        loop {
+            if self.is_cancelled() {
+                return Err(PipelineError::Cancelled);
+            }
+            if !self.is_paused() {
+                return Ok(());
+            }
+            thread::sleep(PAUSE_LOOK);
+        }
+    }
+
+    /// A token that is cancelled and paused with this one, and can be without it.
     pub fn child(&self) -> Self {
-        Self { cancelled: Arc::default(), parent: Some(Arc::new(self.clone())) }
+        Self { parent: Some(Arc::new(self.clone())), ..Self::default() }
     }
 }
 
@@ -135,6 +168,29 @@ mod tests {
         assert!(one.is_cancelled() && !other.is_cancelled() && !parent.is_cancelled());
         parent.cancel();
         assert!(other.is_cancelled());
+    }
+
+    #[test]
+    fn paused_work_waits_and_can_still_be_cancelled() {
+        let token = CancelToken::new();
+        token.pause(true);
+        let child = token.child();
+        let passed = Arc::new(AtomicBool::new(false));
+        let (theirs, work) = (passed.clone(), child.clone());
+        let waiting = thread::spawn(move || {
+            work.checkpoint().unwrap();
+            theirs.store(true, Ordering::SeqCst);
+            work.pause(true);
+            work.checkpoint()
+        });
+        thread::sleep(4 * PAUSE_LOOK);
+        assert!(!passed.load(Ordering::SeqCst));
+        token.pause(false);
+        while !passed.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+        token.cancel();
+        assert!(matches!(waiting.join().unwrap(), Err(PipelineError::Cancelled)));
     }
 
     #[test]

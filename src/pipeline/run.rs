@@ -5,7 +5,9 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use super::{Analysed, Analysis, CancelToken, Export, Finished, FrameRange, PipelineError, Progress, Tracks};
+use super::{
+    Analysed, Analysis, CancelToken, Export, Finished, FrameRange, PipelineError, Progress, Tracks, Watch,
+};
 use crate::{
     export::{ExportKind, ExportOptions},
     flow::{Estimator, Quality},
@@ -91,6 +93,7 @@ impl Run {
             memory_bytes: self.memory_bytes / 2,
             progress: progress.network.clone(),
             cancel: stop.clone(),
+            watch: Watch::default(),
         }
         .spawn();
         // When pass 1 fails, the passes behind it stop rather than use up what is stored.

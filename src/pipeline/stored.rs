@@ -3,7 +3,7 @@
 use half::{f16, slice::HalfFloatSliceExt};
 
 use super::analyse::Segmented;
-use crate::{flow::FlowPair, frame::Timestamp, segment::Logits, store::Stored};
+use crate::{flow::FlowPair, frame::Timestamp, segment::Logits, store::Stored, video::Proxy};
 
 /// Fast, and within a few per cent of the slower levels on logits and flow.
 const ZSTD_LEVEL: i32 = 1;
@@ -41,6 +41,16 @@ impl Stored for Segmented {
 }
 
 const HEADER_BYTES: usize = 8 + 3 * 4;
+
+impl Stored for Proxy {
+    fn encode(&self) -> Vec<u8> {
+        self.jpeg().to_vec()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Some(Self::from_jpeg(bytes.to_vec()))
+    }
+}
 
 impl Stored for FlowPair {
     fn encode(&self) -> Vec<u8> {

@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 
 use rayon::prelude::*;
 
-use crate::flow::{Upscale, rows_per_band};
+use crate::flow::{Flow, Upscale, rows_per_band};
 use crate::frame::FrameSize;
 use crate::mask::SoftMask;
 use crate::simd::vectorised;
@@ -49,6 +49,17 @@ impl Causal {
     }
 }
 
+fn levels(size: FrameSize, state: &State) -> Masks {
+    let levels = |mean: &Vec<u16>| {
+        let mut out = vec![0; mean.len()];
+        out.par_chunks_mut(1 << 16)
+            .zip(mean.par_chunks(1 << 16))
+            .for_each(|(out, mean)| to_levels(out, mean));
+        out
+    };
+    masks_of(size, state.means.iter().map(levels).collect())
+}
+
 impl Filter for Causal {
     fn push(&mut self, frame: SmoothFrame) -> Vec<Masks> {
         let state = match &self.state {
@@ -58,14 +69,7 @@ impl Filter for Causal {
                 self.recursion.advance(last, &frame.masks, flow, &mut self.upscale)
             }
         };
-        let levels = |mean: &Vec<u16>| {
-            let mut out = vec![0; mean.len()];
-            out.par_chunks_mut(1 << 16)
-                .zip(mean.par_chunks(1 << 16))
-                .for_each(|(out, mean)| to_levels(out, mean));
-            out
-        };
-        let smoothed = masks_of(frame.masks[0].size(), state.means.iter().map(levels).collect());
+        let smoothed = levels(frame.masks[0].size(), &state);
         self.state = Some(state);
         vec![smoothed]
     }
@@ -73,6 +77,43 @@ impl Filter for Causal {
     fn finish(&mut self) -> Vec<Masks> {
         self.state = None;
         Vec::new()
+    }
+}
+
+/// One run of the recursion over frames that come one by one, for a single frame's sake.
+pub(super) struct Run {
+    recursion: Recursion,
+    state: Option<State>,
+    upscale: Option<Upscale>,
+}
+
+impl Run {
+    pub fn new(alpha: Alpha, start: Start) -> Self {
+        Self { recursion: Recursion::new(alpha, start), state: None, upscale: None }
+    }
+
+    /// The next frame; `None` for the first of a scene, `Some(None)` where nothing moves, or
+    /// the flow from this frame to the last one.
+    pub fn push(&mut self, masks: &[SoftMask], flow: Option<Option<&Flow>>) {
+        let state = match (&self.state, flow) {
+            (Some(last), Some(flow)) => self.recursion.advance(last, masks, flow, &mut self.upscale),
+            _ => self.recursion.begin(masks),
+        };
+        self.state = Some(state);
+    }
+
+    /// The mean of a causal run.
+    pub fn levels(&self, own: &Masks) -> Masks {
+        self.state.as_ref().map_or_else(|| own.clone(), |state| levels(own[0].size(), state))
+    }
+
+    /// The mean of this run through the past and another through the future, which have met
+    /// at the frame with the masks `own`.
+    pub fn both(&self, future: &Self, own: &Masks) -> Masks {
+        match (&self.state, &future.state) {
+            (Some(past), Some(future)) => both(self.recursion, own, past, future),
+            _ => own.clone(),
+        }
     }
 }
 

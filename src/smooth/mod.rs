@@ -29,6 +29,7 @@ use std::sync::Arc;
 pub use cleanup::{fill_holes, hysteresis, remove_specks};
 pub use decide::{decide, harden, outside};
 pub use settings::{Alpha, Input, Method, Settings, SettingsError, Switch, Threshold, Timing, Window};
+pub use single::{Frames, Step};
 pub use votes::VoteSmoother;
 
 use crate::flow::FlowPair;

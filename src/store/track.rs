@@ -80,6 +80,11 @@ impl<T: Stored> Track<T> {
         Writing(self.clone())
     }
 
+    /// Whether somebody is [writing](Self::writing).
+    pub fn is_written(&self) -> bool {
+        self.state().writers > 0
+    }
+
     /// How many frames the clip has, once [`set_length`](Self::set_length) said so.
     pub fn length(&self) -> Result<Option<usize>, StoreError> {
         let bytes = self.ending()?;

@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path};
 
+use steadymask::project::Project;
+
 use crate::workbench::{Outcome, Workbench, have_ffmpeg, masks, outcome};
 
 fn bench() -> Option<Workbench> {
@@ -135,4 +137,46 @@ fn presets_are_listed_kept_and_used_by_name() {
             (&0.3.into(), &40.into())
         );
     }
+}
+
+/// What the test below kills; by itself it does nothing.
+#[test]
+#[ignore = "it saves a project until it is killed"]
+fn save_without_end() {
+    let Some(path) = std::env::var_os("STEADYMASK_TEST_PROJECT") else { return };
+    let mut project = Project::new("clip.mp4".into());
+    for frame in 0.. {
+        project.view.frame = frame;
+        project.classes = vec!["person".repeat(1 + frame % 999)];
+        project.save(Path::new(&path)).unwrap();
+    }
+}
+
+#[test]
+fn a_project_is_whole_whenever_its_saving_is_killed() {
+    let bench = Workbench::new();
+    let path = bench.path("a.steadymask.json");
+    Project::new("clip.mp4".into()).save(&path).unwrap();
+    let mut saved = std::collections::BTreeSet::new();
+    for round in 0..20u64 {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "lasting::save_without_end", "--ignored"])
+            .env("STEADYMASK_TEST_PROJECT", &path)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        // Once it is saving, at a moment that differs from round to round.
+        let before = fs::read(&path).unwrap();
+        while fs::read(&path).unwrap() == before {
+            assert!(child.try_wait().unwrap().is_none(), "it saves until it is killed");
+        }
+        std::thread::sleep(std::time::Duration::from_micros(7919 * round % 40_000));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let project = Project::load(&path).unwrap();
+        assert_eq!(project.classes.concat().len() % 6, 0);
+        saved.insert(project.view.frame);
+    }
+    assert!(saved.len() > 5, "it was saving: {saved:?}");
 }

@@ -22,6 +22,8 @@ pub fn show(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
             ui.add_space(6.0);
         });
         egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            // The scroll bar lies over what is below it.
+            ui.set_max_width(ui.available_width() - 6.0);
             ui.add_space(6.0);
             network::show(ui, state, commands);
             ui.add_space(4.0);

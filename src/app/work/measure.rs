@@ -1,11 +1,12 @@
 //! Pass 2 behind the picture: the numbers of every frame under the settings of now.
 
 use std::{
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use super::{Event, Mail, Pass, Recipe, words};
+use super::{Event, Mail, Pass, Recipe, StableMasks, words};
 use crate::{
     metrics::MeterSettings,
     pipeline::{CancelToken, PipelineError, Progress, Stabilisation, Stable},
@@ -38,10 +39,10 @@ impl Recipe {
     }
 }
 
-/// Follows pass 1 of the recipe's session to its end.
+/// Follows pass 1 to its end, and fills `stable`, whose recipe it takes.
 pub fn measure(
     mail: Mail,
-    recipe: Recipe,
+    stable: Arc<StableMasks>,
     memory_bytes: usize,
     pass: Pass,
     progress: Progress,
@@ -49,12 +50,15 @@ pub fn measure(
 ) {
     thread::spawn(move || {
         process::give_way();
-        let stabilisation = recipe.stabilisation(memory_bytes, &cancel);
+        let stabilisation = stable.recipe.clone().stabilisation(memory_bytes, &cancel);
         let mut rows = Vec::new();
         let mut sent = Instant::now();
-        let result = stabilisation.run(|stable| {
-            match stable {
-                Stable::Frame(_) => progress.advance(),
+        let result = stabilisation.run(|result| {
+            match result {
+                Stable::Frame(frame) => {
+                    stable.put(frame.index.get(), &frame.masks);
+                    progress.advance();
+                }
                 Stable::Row(row) => rows.push(*row),
             }
             if sent.elapsed() >= BATCH {

@@ -5,8 +5,12 @@ mod keep;
 mod layers;
 mod measure;
 mod open;
+mod painter;
+mod pictures;
+mod proxies;
 mod screen;
 mod session;
+mod stable;
 mod tune;
 
 use std::{path::PathBuf, sync::Arc, sync::mpsc};
@@ -20,8 +24,9 @@ pub use open::{
     Browse, ModelFound, ModelStep, OpenedProject, ProjectFound, ProjectSource, browse, list_models,
     look_for_cuda, look_into, open_model, open_project, open_sample,
 };
-pub use screen::{Painted, Recipe, Screen, Wanted};
+pub use screen::{Layers, Painted, Picture, Quality, Recipe, Screen, Source, Wanted};
 pub use session::{Clips, Session, StartSession, export};
+pub use stable::StableMasks;
 pub use tune::tune;
 
 use super::state::Clip;
@@ -30,10 +35,26 @@ use crate::{
     pipeline::Tuned,
     project::{LeftOver, Preset, Project},
     segment::{Manifest, torchscript::CudaStatus},
+    video::VideoSource,
 };
 
-/// Bytes for pictures and probabilities of the preview.
-pub const PREVIEW_BYTES: usize = 192 << 20;
+/// How the preview's bytes are shared out.
+#[derive(Clone, Copy)]
+pub struct PreviewBytes {
+    /// For decoded frames.
+    pictures: usize,
+    drafts: usize,
+    full: usize,
+    /// For the masks of pass 2.
+    stable: usize,
+}
+
+impl PreviewBytes {
+    pub fn of(all: usize) -> Self {
+        let share = |parts: usize| all / 24 * parts;
+        Self { pictures: share(5), drafts: share(8), full: share(7), stable: share(4) }
+    }
+}
 
 /// A pass of smoothing and measuring; later ones have larger numbers.
 pub type Pass = u64;
@@ -78,10 +99,17 @@ pub enum Event {
     Models(Vec<ModelInfo>),
     Opened {
         path: PathBuf,
-        result: Result<Clip, String>,
+        /// With the source, which need not be opened twice.
+        result: Result<(Clip, Box<dyn VideoSource>), String>,
     },
     /// The picture and masks of a frame.
     Painted(Box<Painted>),
+    /// The picture of a frame that was shown by its proxy.
+    Sharp {
+        path: PathBuf,
+        index: usize,
+        image: egui::ColorImage,
+    },
     /// The frame could not be shown.
     NotPainted {
         path: PathBuf,

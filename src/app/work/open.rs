@@ -14,7 +14,7 @@ use crate::{
         library::Library,
         torchscript::{CudaStatus, cuda_status},
     },
-    video,
+    video::{self, VideoSource},
 };
 
 /// What a dialog of the system is asked for.
@@ -145,11 +145,11 @@ pub fn look_into(mail: Mail, path: PathBuf) {
     });
 }
 
-fn clip(path: &Path) -> Result<Clip, String> {
+fn clip(path: &Path) -> Result<(Clip, Box<dyn VideoSource>), String> {
     let source = video::open(path).map_err(|error| words(&error))?;
     let info = source.info().clone();
     let frames = source.counted_frames().or(info.claimed_frames).unwrap_or(1).max(1);
-    Ok(Clip { path: path.to_owned(), info, frames })
+    Ok((Clip { path: path.to_owned(), info, frames }, source))
 }
 
 /// Where a project comes from.
@@ -222,11 +222,10 @@ pub fn open_project(mail: Mail, source: ProjectSource) {
         };
         let found = match located {
             Located::Missing => Ok(ProjectFound::Lost),
-            Located::Same(path) => {
-                clip(&path).map(|clip| ProjectFound::Ready { clip: Box::new(clip), video_changed: false })
-            }
+            Located::Same(path) => clip(&path)
+                .map(|(clip, _)| ProjectFound::Ready { clip: Box::new(clip), video_changed: false }),
             Located::Changed(path) => {
-                clip(&path).map(|clip| ProjectFound::Ready { clip: Box::new(clip), video_changed: true })
+                clip(&path).map(|(clip, _)| ProjectFound::Ready { clip: Box::new(clip), video_changed: true })
             }
         };
         match found {

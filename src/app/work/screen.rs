@@ -1,23 +1,30 @@
-//! The frame on the screen: decoded, masked and painted in a thread of its own. Only the
-//! newest wish counts; what is on the screen stays until the next is ready.
+//! The frame on the screen: what is wished for, what comes back, and the hand that the window
+//! holds. Two threads answer: one paints ([`painter`](super::painter)), one decodes
+//! ([`pictures`](super::pictures)), so that a picture deep inside a group of pictures keeps
+//! nobody waiting. Only the newest wish counts; what is on the screen stays until the next is
+//! ready.
+//!
+//! A wish is answered in steps. What is at hand comes at once: a proxy of the picture, and the
+//! masks that pass 2 has made or a draft of them. The sharp picture and the exact masks follow.
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
-    sync::{Arc, Condvar, Mutex, PoisonError},
-    thread,
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use eframe::egui::ColorImage;
 
-use super::{Event, Look, Mail, PREVIEW_BYTES, Session, layers, words};
+use super::{Clips, Look, Mail, PreviewBytes, Session, StableMasks, painter, pictures, proxies};
 use crate::{
-    frame::{Frame, FrameIndex},
-    pipeline::{Preview, Previewed},
+    frame::Frame,
+    pipeline::{CancelToken, Watch},
     region::Region,
     segment::ClassGroup,
     smooth::{Masks, Settings},
-    video::{self, VideoSource},
+    store::Track,
+    video::{Proxy, VideoSource},
 };
 
 /// What shall be on the screen.
@@ -29,6 +36,8 @@ pub struct Wanted {
     pub recipe: Option<Recipe>,
     /// Asks again for what was not complete the last time.
     pub attempt: u64,
+    /// What pass 2 has made so far, of this recipe or of another.
+    pub stable: Option<Arc<StableMasks>>,
 }
 
 /// How the masks on the screen come about.
@@ -51,53 +60,102 @@ impl PartialEq for Recipe {
 }
 
 impl Recipe {
-    fn is_over_the_same(&self, other: &Self) -> bool {
+    pub fn is_over_the_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.session, &other.session) && self.groups == other.groups
     }
 }
 
 impl PartialEq for Wanted {
     fn eq(&self, other: &Self) -> bool {
-        (&self.path, self.index, self.look, self.attempt)
-            == (&other.path, other.index, other.look, other.attempt)
-            && self.recipe == other.recipe
+        self.attempt == other.attempt && self.is_the_same(other)
     }
 }
 
-/// What can be on the screen.
+impl Wanted {
+    /// But for being asked again.
+    pub fn is_the_same(&self, other: &Self) -> bool {
+        self.is_of(&other.path, other.index) && self.look == other.look && self.recipe == other.recipe
+    }
+
+    pub fn is_of(&self, path: &Path, index: usize) -> bool {
+        self.path == path && self.index == index
+    }
+}
+
+/// An answer, or a better one.
 pub struct Painted {
     pub wanted: Wanted,
-    /// `None` when it is the picture that was sent last.
-    pub picture: Option<ColorImage>,
-    pub layers: Vec<ColorImage>,
-    /// Probabilities, raw and smoothed, to read off.
+    /// `None` where the one on the screen stays.
+    pub picture: Option<Picture>,
+    pub masks: Option<Layers>,
+    /// Probabilities, raw and smoothed, to read off; `None` where those known stay.
     pub probabilities: Option<[Masks; 2]>,
+}
+
+pub struct Picture {
+    pub image: ColorImage,
+    pub source: Source,
+}
+
+/// What a picture was made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The frame's proxy.
+    Proxy,
+    /// The frame, decoded for this.
+    Decoded,
+    /// The frame, kept from before.
+    Kept,
+}
+
+/// Masks to lay over a picture, of the picture's size or a smaller one.
+#[derive(Default)]
+pub struct Layers {
+    /// None where there are no masks; one, or one for raw and one for smoothed.
+    pub images: Vec<ColorImage>,
+    pub quality: Quality,
     /// Nothing more will come for this frame and these settings.
     pub complete: bool,
 }
 
-/// The hand that the window holds.
-pub struct Screen {
-    slot: Arc<Slot>,
-    sent: Option<Wanted>,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd)]
+pub enum Quality {
+    #[default]
+    Nothing,
+    /// Not smoothed yet.
+    Raw,
+    /// Smoothed at a proxy's size.
+    Draft,
+    Full,
 }
 
-#[derive(Default)]
-struct Slot {
-    wanted: Mutex<Option<Wanted>>,
-    changed: Condvar,
+/// The hand that the window holds. The threads end when it is dropped.
+pub struct Screen {
+    shared: Arc<Shared>,
+    clips: Clips,
+    sent: Option<Wanted>,
+    /// Ends the making of proxies of the clip before.
+    filling: CancelToken,
 }
 
 impl Screen {
-    pub fn new(mail: Mail) -> Self {
-        let slot = Arc::new(Slot::default());
-        let theirs = slot.clone();
-        thread::spawn(move || match rayon::ThreadPoolBuilder::new().build() {
-            // Threads of its own: the picture must not queue behind the passes' work.
-            Ok(pool) => pool.install(|| Painter::new(mail).run(&theirs)),
-            Err(_) => Painter::new(mail).run(&theirs),
-        });
-        Self { slot, sent: None }
+    pub fn new(mail: Mail, clips: Clips, bytes: PreviewBytes) -> Self {
+        let shared = Arc::new(Shared { state: Mutex::new(State::new(bytes)), changed: Condvar::new() });
+        painter::spawn(mail.clone(), shared.clone());
+        pictures::spawn(mail, shared.clone());
+        Self { shared, clips, sent: None, filling: CancelToken::new() }
+    }
+
+    /// Decodes from this source when its clip is wished for: it was opened to look what is in
+    /// the clip, and has the first frame already.
+    pub fn adopt(&self, path: PathBuf, source: Box<dyn VideoSource>) {
+        self.shared.state().opened = Some((path, source));
+    }
+
+    /// Where proxies are kept, and how much memory may be used, from the next clip on.
+    pub fn set_limits(&mut self, clips: Clips, bytes: PreviewBytes) {
+        self.clips = clips;
+        self.shared.state().bytes = bytes;
     }
 
     /// Asks for this, if it isn't what was asked for last.
@@ -105,136 +163,134 @@ impl Screen {
         if self.sent.as_ref() == Some(&wanted) {
             return;
         }
+        if self.sent.as_ref().is_none_or(|sent| sent.path != wanted.path) {
+            self.filling.cancel();
+            self.filling = CancelToken::new();
+            proxies::fill(wanted.path.clone(), self.clips.clone(), self.shared.clone(), self.filling.clone());
+        }
         self.sent = Some(wanted.clone());
-        *self.slot.wanted.lock().unwrap_or_else(PoisonError::into_inner) = Some(wanted);
-        self.slot.changed.notify_one();
+        let mut state = self.shared.state();
+        state.to_decode = Some((wanted.path.clone(), wanted.index));
+        state.is_near = (state.next..state.next + pictures::NEAR_FRAMES).contains(&wanted.index);
+        state.awaiting = None;
+        state.has_come_back = false;
+        state.wanted = Some(wanted);
+        drop(state);
+        self.shared.changed.notify_all();
     }
 }
 
-struct Painter {
-    mail: Mail,
-    source: Option<OpenSource>,
-    preview: Option<(Recipe, Preview)>,
-    last_picture: Option<(PathBuf, usize)>,
-}
-
-struct OpenSource {
-    path: PathBuf,
-    source: Box<dyn VideoSource>,
-    /// The frame that comes next without a seek.
-    next: usize,
-    pictures: HashMap<usize, Arc<Frame>>,
-    counted: bool,
-}
-
-impl Painter {
-    fn new(mail: Mail) -> Self {
-        Self { mail, source: None, preview: None, last_picture: None }
-    }
-
-    fn run(mut self, slot: &Slot) {
-        loop {
-            let wanted = {
-                let mut wanted = slot.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-                loop {
-                    match wanted.take() {
-                        Some(wanted) => break wanted,
-                        None => wanted = slot.changed.wait(wanted).unwrap_or_else(PoisonError::into_inner),
-                    }
-                }
-            };
-            let path = wanted.path.clone();
-            match self.paint(wanted) {
-                Ok(Some(painted)) => self.mail.send(Event::Painted(Box::new(painted))),
-                Ok(None) => {}
-                Err(error) => self.mail.send(Event::NotPainted { path, error }),
-            }
-        }
-    }
-
-    fn paint(&mut self, wanted: Wanted) -> Result<Option<Painted>, String> {
-        let Some(frame) = self.picture(&wanted)? else { return Ok(None) };
-        let previewed = match &wanted.recipe {
-            Some(recipe) if !recipe.groups.is_empty() => self.previewed(recipe, frame.index().get())?,
-            _ => None,
-        };
-        let key = (wanted.path.clone(), frame.index().get());
-        let picture = (self.last_picture.as_ref() != Some(&key)).then(|| layers::picture(&frame));
-        self.last_picture = Some(key);
-        let layers = match (&previewed, &wanted.recipe) {
-            (Some(previewed), Some(recipe)) => {
-                let probabilities = [&previewed.raw[..], &previewed.smoothed[..]];
-                layers::layers(wanted.look, &previewed.masks, probabilities, &recipe.groups)
-            }
-            _ => Vec::new(),
-        };
-        Ok(Some(Painted {
-            picture,
-            layers,
-            complete: wanted.recipe.is_none()
-                || previewed.as_ref().is_some_and(|previewed| previewed.complete),
-            probabilities: previewed.map(|previewed| [previewed.raw, previewed.smoothed]),
-            wanted,
-        }))
-    }
-
-    fn previewed(&mut self, recipe: &Recipe, index: usize) -> Result<Option<Previewed>, String> {
-        let preview = match self.preview.take() {
-            Some((known, preview)) if known.is_over_the_same(recipe) => preview,
-            _ => recipe.session.preview(recipe.groups.clone(), PREVIEW_BYTES / 2),
-        };
-        let (_, preview) = self.preview.insert((recipe.clone(), preview));
-        let mut frame =
-            |settings| preview.frame(index, settings, &recipe.leave_out).map_err(|error| words(&error));
-        let previewed = frame(&recipe.settings)?;
-        match (previewed, &recipe.other) {
-            (Some(previewed), Some(other)) => Ok(frame(other)?.map(|other| previewed.beside(other))),
-            (previewed, _) => Ok(previewed),
-        }
-    }
-
-    /// The picture of the frame; `None` when the clip ends before it.
-    fn picture(&mut self, wanted: &Wanted) -> Result<Option<Arc<Frame>>, String> {
-        let source = match self.source.take() {
-            Some(source) if source.path == wanted.path => source,
-            _ => OpenSource::open(wanted.path.clone())?,
-        };
-        let source = self.source.insert(source);
-        let frame = source.frame(wanted.index)?;
-        if let Some(frames) = source.source.counted_frames().filter(|_| !source.counted) {
-            source.counted = true;
-            self.mail.send(Event::Counted { path: wanted.path.clone(), frames });
-        }
-        Ok(frame)
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.filling.cancel();
+        self.shared.state().is_closed = true;
+        self.shared.changed.notify_all();
     }
 }
 
-impl OpenSource {
-    fn open(path: PathBuf) -> Result<Self, String> {
-        let source = video::open(&path).map_err(|error| words(&error))?;
-        Ok(Self { path, source, next: 0, pictures: HashMap::new(), counted: false })
+/// What the window and the two threads tell each other.
+pub struct Shared {
+    state: Mutex<State>,
+    pub changed: Condvar,
+}
+
+pub struct State {
+    pub bytes: PreviewBytes,
+    pub is_closed: bool,
+    /// The newest wish, until it is taken up.
+    pub wanted: Option<Wanted>,
+    /// The frame to decode, until that begins.
+    pub to_decode: Option<(PathBuf, usize)>,
+    /// The frame that the decoder gives next without a seek.
+    pub next: usize,
+    /// The wish was for a frame that is soon decoded: its proxy would only flash up.
+    pub is_near: bool,
+    /// A wish that nothing can be shown for until its picture is decoded.
+    pub awaiting: Option<Wanted>,
+    /// The newest wish is one that was waited for.
+    pub has_come_back: bool,
+    /// The network shall look at this frame once it is decoded.
+    pub hurry: Option<(usize, Watch)>,
+    /// The picture on the screen, and whether it is sharp.
+    pub on_screen: Option<(PathBuf, usize, bool)>,
+    pub proxies: Option<(PathBuf, Arc<Track<Proxy>>)>,
+    /// A source that nothing was read from yet.
+    pub opened: Option<(PathBuf, Box<dyn VideoSource>)>,
+    /// Decoded frames of one clip.
+    clip: PathBuf,
+    frames: HashMap<usize, Arc<Frame>>,
+}
+
+impl Shared {
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn frame(&mut self, index: usize) -> Result<Option<Arc<Frame>>, String> {
-        if let Some(frame) = self.pictures.get(&index) {
-            return Ok(Some(frame.clone()));
+    pub fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there is no newer wish than the one that is worked on.
+    pub fn is_newest(&self) -> bool {
+        let state = self.state();
+        state.wanted.is_none() && !state.is_closed
+    }
+
+    /// Waits a moment; `false` when a newer wish comes meanwhile.
+    pub fn rest(&self, pause: Duration) -> bool {
+        let is_idle = |state: &mut State| state.wanted.is_none() && !state.is_closed;
+        let waited = self.changed.wait_timeout_while(self.state(), pause, is_idle);
+        waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    /// Whether the newest wish is for the same frame.
+    pub fn is_same_frame(&self, wanted: &Wanted) -> bool {
+        let state = self.state();
+        !state.is_closed && state.wanted.as_ref().is_none_or(|newer| newer.is_of(&wanted.path, wanted.index))
+    }
+}
+
+impl State {
+    fn new(bytes: PreviewBytes) -> Self {
+        Self {
+            bytes,
+            is_closed: false,
+            wanted: None,
+            to_decode: None,
+            next: 0,
+            is_near: false,
+            awaiting: None,
+            has_come_back: false,
+            hurry: None,
+            on_screen: None,
+            proxies: None,
+            opened: None,
+            clip: PathBuf::new(),
+            frames: HashMap::new(),
         }
-        if self.next != index {
-            self.source.seek(FrameIndex::new(index)).map_err(|error| words(&error))?;
+    }
+
+    pub fn frame(&self, path: &Path, index: usize) -> Option<Arc<Frame>> {
+        if self.clip == path { self.frames.get(&index).cloned() } else { None }
+    }
+
+    /// Keeps a decoded frame, those nearest to it before others.
+    pub fn keep(&mut self, path: &Path, frame: Arc<Frame>) {
+        if self.clip != path {
+            self.frames.clear();
+            self.clip = path.to_owned();
         }
-        let Some(frame) = self.source.next_frame().map_err(|error| words(&error))? else {
-            self.next = usize::MAX;
-            return Ok(None);
-        };
-        self.next = index + 1;
-        let frame = Arc::new(frame);
-        self.pictures.insert(index, frame.clone());
-        let room = (PREVIEW_BYTES / 2 / frame.rgb().len()).max(1);
-        if self.pictures.len() > room {
-            // What lies farthest away goes first.
-            let farthest = self.pictures.keys().copied().max_by_key(|key| key.abs_diff(index));
-            farthest.map(|key| self.pictures.remove(&key));
+        let index = frame.index().get();
+        let room = (self.bytes.pictures / frame.rgb().len()).max(1);
+        self.frames.insert(index, frame);
+        while self.frames.len() > room {
+            let farthest = self.frames.keys().copied().max_by_key(|key| key.abs_diff(index));
+            farthest.map(|key| self.frames.remove(&key));
         }
-        Ok(Some(frame))
+    }
+
+    pub fn proxies(&self, path: &Path) -> Option<Arc<Track<Proxy>>> {
+        let (_, track) = self.proxies.as_ref().filter(|(of, _)| of == path)?;
+        Some(track.clone())
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     frame::FrameSize,
     pipeline::{
         Analysis, CancelToken, Export, FLOW, FrameRange, PipelineError, Preview, Progress, RunProgress,
-        Tracks,
+        Tracks, Watch,
     },
     process,
     segment::{
@@ -21,8 +21,8 @@ use crate::{
         library::Library,
         torchscript::{Options, TorchScript},
     },
-    store::{ClipStore, Store},
-    video,
+    store::{ClipStore, Store, Track},
+    video::{self, Proxy},
 };
 
 /// Frames that are looked at for the share of each class.
@@ -33,13 +33,16 @@ pub struct Session {
     pub manifest: Manifest,
     pub tracks: Tracks,
     pub range: FrameRange,
+    /// For what shall be looked at first.
+    pub watch: Watch,
     size: FrameSize,
     /// The clip is ours while this lives.
     _clip: Arc<ClipStore>,
 }
 
 impl Session {
-    pub fn preview(&self, groups: Vec<ClassGroup>, memory_bytes: usize) -> Preview {
+    /// `memory_bytes` are for drafts and for the full detail.
+    pub fn preview(&self, groups: Vec<ClassGroup>, memory_bytes: [usize; 2]) -> Preview {
         Preview::new(self.tracks.clone(), self.range, self.manifest.clone(), groups, self.size, memory_bytes)
     }
 
@@ -72,6 +75,14 @@ pub struct Clips {
     /// Old results make room for new ones beyond this.
     limit_bytes: u64,
     open: Arc<Mutex<Option<OpenClip>>>,
+    proxies: Arc<Mutex<Option<OpenProxies>>>,
+}
+
+/// In a folder of their own: who looks at a clip keeps nobody else from its results.
+struct OpenProxies {
+    video: PathBuf,
+    track: Arc<Track<Proxy>>,
+    _store: ClipStore,
 }
 
 struct OpenClip {
@@ -83,7 +94,21 @@ struct OpenClip {
 
 impl Clips {
     pub fn in_folder(root: PathBuf, limit_bytes: u64) -> Self {
-        Self { root, limit_bytes, open: Arc::default() }
+        Self { root, limit_bytes, open: Arc::default(), proxies: Arc::default() }
+    }
+
+    /// The small pictures of a video. Those of the last one asked for stay open.
+    pub fn proxies(&self, video: &std::path::Path) -> Result<Arc<Track<Proxy>>, PipelineError> {
+        let mut open = self.proxies.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = open.as_ref().filter(|open| open.video == video) {
+            return Ok(open.track.clone());
+        }
+        *open = None;
+        let name = format!("{}-proxies", video::fingerprint(video)?);
+        let store = Store::new(self.root.clone(), self.limit_bytes).clip(&name)?;
+        let track = Arc::new(store.track("480")?);
+        *open = Some(OpenProxies { video: video.to_owned(), track: track.clone(), _store: store });
+        Ok(track)
     }
 
     /// Removes all results but those of the clip that is open.
@@ -115,8 +140,14 @@ impl Clips {
         let tracks = match clip.tracks.get(&key) {
             Some(tracks) => tracks.clone(),
             // Motion is always measured: a switch must not bring the decoder back, and
-            // metrics follow it anyway.
-            None => Tracks::open(&clip.store, manifest, size, Some(FLOW), None)?,
+            // metrics follow it anyway. All networks share it.
+            None => match clip.tracks.values().find_map(|tracks| tracks.flow.clone()) {
+                Some(flow) => {
+                    let tracks = Tracks::open(&clip.store, manifest, size, None, None)?;
+                    Tracks { flow: Some(flow), ..tracks }
+                }
+                None => Tracks::open(&clip.store, manifest, size, Some(FLOW), None)?,
+            },
         };
         clip.tracks.insert(key, tracks.clone());
         let store = clip.store.clone();
@@ -155,10 +186,14 @@ impl StartSession {
         let found = Library::new(None).find(&self.model, false)?;
         let manifest = found.manifest.clone();
         let (tracks, store) = clips.open(&self.video, &manifest, self.size)?;
+        // Without proxies the screen is slower, and that is all.
+        let proxies = clips.proxies(&self.video).inspect_err(|error| tracing::info!("no proxies: {error}"));
+        let watch = Watch::new(proxies.ok());
         let session = Arc::new(Session {
             manifest,
             tracks: tracks.clone(),
             range: self.range,
+            watch: watch.clone(),
             size: self.size,
             _clip: store,
         });
@@ -178,6 +213,7 @@ impl StartSession {
             memory_bytes: self.machine.job_bytes() / 2,
             progress: self.progress,
             cancel: self.cancel.clone(),
+            watch,
         }
         .spawn();
         mail.send(Event::Session { job, session: session.clone() });

@@ -1,83 +1,8 @@
-//! The real window without a screen, used as a person would: by what its controls are called.
-#![cfg(feature = "gui")]
+//! What a person does with a clip, from a drop to files.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
-};
+use egui_kittest::kittest::Queryable as _;
 
-use egui_kittest::{Harness, kittest::Queryable as _};
-use steadymask::app::{App, Folders, Preferences};
-
-type Window = Harness<'static, App>;
-
-/// One window at a time: the language is the process's, and machines have few cores.
-static ALONE: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn window(store: &Path) -> Window {
-    let folders = Folders { cache: store.join("cache"), data: store.join("data") };
-    let preferences: Preferences =
-        serde_json::from_str(r#"{"language": "English", "theme": "Dark"}"#).unwrap();
-    Harness::builder()
-        .with_size([1280.0, 800.0])
-        .build_eframe(move |creation| App::new(&creation.egui_ctx, preferences, folders))
-}
-
-/// Steps until it is so.
-#[track_caller]
-fn until(window: &mut Window, what: &str, is_so: impl Fn(&Window) -> bool) {
-    let since = Instant::now();
-    loop {
-        window.step();
-        if is_so(window) {
-            return;
-        }
-        let toasts: Vec<&str> = window.state().state.toasts.iter().map(|toast| &*toast.text).collect();
-        assert!(since.elapsed() < Duration::from_secs(120), "waited in vain: {what}; {toasts:?}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-#[derive(Debug)]
-struct Dropped(PathBuf);
-
-impl egui::DroppedFile for Dropped {
-    fn path(&self) -> &Path {
-        &self.0
-    }
-
-    fn bytes(&self) -> Result<Vec<u8>, String> {
-        std::fs::read(&self.0).map_err(|error| error.to_string())
-    }
-}
-
-fn drop_on(window: &mut Window, path: &Path) {
-    window.input_mut().dropped_files.push(Arc::new(Dropped(path.to_owned())));
-    window.step();
-}
-
-/// A folder of pictures in which a square moves to the right.
-fn pictures(folder: &Path, count: u32) -> PathBuf {
-    let folder = folder.join("pictures");
-    std::fs::create_dir_all(&folder).unwrap();
-    for frame in 0..count {
-        let inside = |x: u32, y: u32| (8 + 2 * frame..24 + 2 * frame).contains(&x) && (8..24).contains(&y);
-        let picture = image::RgbImage::from_fn(64, 48, |x, y| {
-            image::Rgb(if inside(x, y) { [220, 60, 60] } else { [40, 80, 40] })
-        });
-        picture.save(folder.join(format!("{frame:03}.png"))).unwrap();
-    }
-    folder
-}
-
-fn toasted(window: &Window, words: &str) -> bool {
-    window.state().state.toasts.iter().any(|toast| toast.text.contains(words))
-}
+use crate::workbench::{Window, alone, clip, drop_on, pictures, toasted, until, window};
 
 #[test]
 fn the_empty_window_says_what_to_do_and_a_bad_file_says_why() {
@@ -156,17 +81,6 @@ fn pictures_open_and_every_setting_can_be_undone() {
     window.get_by_label("Закрыть").click();
     window.run_steps(4);
     window.get_by_label("Стабилизировать");
-}
-
-/// A small network and a real clip, where they are.
-fn clip() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let clip = root.join("../shared/clips/carphone_pristine.mp4");
-    if !clip.is_file() || !root.join("models/deeplabv3-mobilenetv2.pt").is_file() {
-        eprintln!("skipped: needs ../shared/clips and «steadymask models install deeplabv3-mobilenetv2»");
-        return None;
-    }
-    Some(clip)
 }
 
 #[test]

@@ -1,0 +1,131 @@
+//! What to write of the clip, and where.
+
+use std::time::Duration;
+
+use eframe::egui::{self, RichText, Ui};
+
+use super::{
+    super::{
+        bars::clock,
+        commands::Command,
+        state::{ExportPlan, State},
+        text::{Text, fill, kind_label, t},
+    },
+    main_button, size,
+};
+use crate::export::{Edges, ExportKind, KindGroup};
+
+/// Of the time of pass 2, what each kind with pictures adds.
+const PICTURES_SHARE: f64 = 0.3;
+
+pub fn show(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
+    if let (Some(clip), Some(session)) = (&state.clip, state.session()) {
+        let classes = state.choice.classes.join(", ");
+        let frames = session.range.count(clip.frames);
+        ui.label(RichText::new(fill(Text::ExportRange, &[&frames, &classes])).weak());
+        ui.add_space(6.0);
+    }
+    ui.strong(t(Text::ExportWhat));
+    let most = 0.45 * ui.ctx().content_rect().height();
+    egui::ScrollArea::vertical()
+        .max_height(most)
+        .auto_shrink([false, true])
+        .show(ui, |ui| kinds(ui, &mut state.plan));
+    options(ui, &mut state.plan);
+    ui.add_space(8.0);
+    let label = ui.strong(t(Text::ExportFolder));
+    ui.horizontal(|ui| {
+        let field = egui::TextEdit::singleline(&mut state.plan.folder).desired_width(330.0);
+        ui.add(field).labelled_by(label.id);
+        if ui.button(t(Text::Browse)).on_hover_text(t(Text::NoDialog)).clicked() {
+            commands.push(Command::BrowseFolder);
+        }
+    });
+    ui.checkbox(&mut state.plan.force, t(Text::Replace));
+    ui.add_space(6.0);
+    if let Some(words) = estimate(state) {
+        ui.label(RichText::new(words).weak());
+    }
+    ui.add_space(6.0);
+    ui.horizontal(|ui| {
+        let plan = &state.plan;
+        let ready = !plan.kinds.is_empty()
+            && !plan.folder.trim().is_empty()
+            && plan.options().is_ok()
+            && state.exporting.is_none();
+        if main_button(ui, Text::Export, ready) {
+            commands.push(Command::Export);
+        }
+        if ui.button(t(Text::Close)).clicked() {
+            commands.push(Command::CloseDialog);
+        }
+    });
+}
+
+fn kinds(ui: &mut Ui, plan: &mut ExportPlan) {
+    let mut group = None;
+    for kind in ExportKind::ALL {
+        if group.replace(kind.info().group) != Some(kind.info().group) {
+            ui.add_space(4.0);
+            ui.label(RichText::new(t(group_text(kind.info().group))).weak());
+        }
+        let mut chosen = plan.kinds.contains(&kind);
+        if ui.checkbox(&mut chosen, kind_label(kind)).on_hover_text(kind.info().files).changed() {
+            if chosen {
+                plan.kinds.push(kind);
+            } else {
+                plan.kinds.retain(|other| *other != kind);
+            }
+        }
+    }
+}
+
+fn options(ui: &mut Ui, plan: &mut ExportPlan) {
+    ui.add_space(6.0);
+    ui.horizontal(|ui| {
+        let mut soft = plan.options.edges == Edges::Soft;
+        if ui.checkbox(&mut soft, t(Text::ExportEdges)).changed() {
+            plan.options.edges = if soft { Edges::Soft } else { Edges::Hard };
+        }
+        if plan.kinds.contains(&ExportKind::Backdrop) {
+            let label = ui.label(t(Text::ExportBackdropColour));
+            ui.color_edit_button_srgb(&mut plan.options.backdrop.0).labelled_by(label.id);
+        }
+    });
+    ui.horizontal(|ui| {
+        let label = ui.label(t(Text::ExportNames));
+        let field = egui::TextEdit::singleline(&mut plan.names)
+            .desired_width(330.0)
+            .hint_text("{kind}/{class}/{frame}");
+        ui.add(field).labelled_by(label.id).on_hover_text(t(Text::ExportNamesHint));
+    });
+    if let Err(error) = plan.options() {
+        ui.label(RichText::new(error.to_string()).small().color(ui.visuals().error_fg_color));
+    }
+}
+
+/// How large and how long it will be.
+fn estimate(state: &State) -> Option<String> {
+    let (clip, session) = (state.clip.as_ref()?, state.session()?);
+    let frames = session.range.count(clip.frames);
+    let classes = state.choice.classes.len();
+    let kinds = state.plan.kinds.iter();
+    let bytes: u64 =
+        kinds.clone().map(|kind| kind.least_bytes(clip.info.size.pixels(), frames, classes)).sum();
+    let pictures = kinds.filter(|kind| kind.needs_picture()).count();
+    let time = state.pass_rate.and_then(|rate| {
+        let secs = frames as f64 / rate * (1.0 + PICTURES_SHARE * pictures as f64);
+        Duration::try_from_secs_f64(secs.max(1.0)).ok()
+    });
+    let time = time.map_or_else(|| t(Text::ExportTimeUnknown).to_owned(), clock);
+    Some(fill(Text::ExportTotal, &[&size((bytes >> 20).max(1)), &time]))
+}
+
+const fn group_text(group: KindGroup) -> Text {
+    match group {
+        KindGroup::Matte => Text::ExportMattes,
+        KindGroup::Transparency => Text::ExportTransparency,
+        KindGroup::Picture => Text::ExportPictures,
+        KindGroup::Data => Text::ExportData,
+    }
+}

@@ -1,0 +1,9 @@
+//! The real window, used as a person would: without a screen, by what its controls are called,
+//! and once on a screen.
+#![cfg(feature = "gui")]
+
+mod drag_and_drop;
+mod random;
+mod scrubbing;
+mod stories;
+mod workbench;

@@ -1,0 +1,90 @@
+//! A window without a screen, and what it is fed with.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use egui_kittest::Harness;
+use steadymask::app::{App, Folders, Preferences};
+
+pub type Window = Harness<'static, App>;
+
+/// One window at a time: the language is the process's, and machines have few cores.
+static ALONE: Mutex<()> = Mutex::new(());
+
+pub fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub fn window(store: &Path) -> Window {
+    let folders = Folders { cache: store.join("cache"), data: store.join("data") };
+    let preferences: Preferences =
+        serde_json::from_str(r#"{"language": "English", "theme": "Dark"}"#).unwrap();
+    Harness::builder()
+        .with_size([1280.0, 800.0])
+        .build_eframe(move |creation| App::new(&creation.egui_ctx, preferences, folders))
+}
+
+/// Steps until it is so.
+#[track_caller]
+pub fn until(window: &mut Window, what: &str, is_so: impl Fn(&Window) -> bool) {
+    let since = Instant::now();
+    loop {
+        window.step();
+        if is_so(window) {
+            return;
+        }
+        let toasts: Vec<&str> = window.state().state.toasts.iter().map(|toast| &*toast.text).collect();
+        assert!(since.elapsed() < Duration::from_secs(120), "waited in vain: {what}; {toasts:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[derive(Debug)]
+pub struct Dropped(PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|error| error.to_string())
+    }
+}
+
+pub fn drop_on(window: &mut Window, path: &Path) {
+    window.input_mut().dropped_files.push(Arc::new(Dropped(path.to_owned())));
+    window.step();
+}
+
+/// A folder of pictures in which a square moves to the right.
+pub fn pictures(folder: &Path, count: u32) -> PathBuf {
+    let folder = folder.join("pictures");
+    std::fs::create_dir_all(&folder).unwrap();
+    for frame in 0..count {
+        let inside = |x: u32, y: u32| (8 + 2 * frame..24 + 2 * frame).contains(&x) && (8..24).contains(&y);
+        let picture = image::RgbImage::from_fn(64, 48, |x, y| {
+            image::Rgb(if inside(x, y) { [220, 60, 60] } else { [40, 80, 40] })
+        });
+        picture.save(folder.join(format!("{frame:03}.png"))).unwrap();
+    }
+    folder
+}
+
+pub fn toasted(window: &Window, words: &str) -> bool {
+    window.state().state.toasts.iter().any(|toast| toast.text.contains(words))
+}
+
+/// A small network and a real clip, where they are.
+pub fn clip() -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let clip = root.join("../shared/clips/carphone_pristine.mp4");
+    if !clip.is_file() || !root.join("models/deeplabv3-mobilenetv2.pt").is_file() {
+        eprintln!("skipped: needs ../shared/clips and «steadymask models install deeplabv3-mobilenetv2»");
+        return None;
+    }
+    Some(clip)
+}
