@@ -33,7 +33,7 @@ pub const PASCAL_VOC: [&str; 21] = [
 /// Pascal VOC's.
 pub fn class_number(name: &str) -> Option<usize> {
     let is_it = |voc: &&str| voc.eq_ignore_ascii_case(name);
-    name.parse::<u8>().ok().map(usize::from).or_else(|| PASCAL_VOC.iter().position(|voc| is_it(&voc)))
+    name.parse::<u8>().ok().map(usize::from).or_else(|| PASCAL_VOC.iter().position(is_it))
 }
 
 /// One mask to make: a class, or several classes taken as one (`motorbike+person`), whose
