@@ -11,7 +11,7 @@ use super::{
 use crate::{
     pipeline::{Every, Model},
     segment::{
-        ClassGroup, Manifest, Mattes, SegmentError, Segmenter,
+        ClassGroup, Manifest, Mattes, MattesError, SegmentError, Segmenter,
         library::Library,
         torchscript::{Device, Options, TorchScript},
     },
@@ -23,7 +23,8 @@ pub struct NetworkArgs {
     /// Network by name or by the path of its .pt file; the best that is installed if not given
     #[arg(long, conflicts_with = "masks")]
     pub model: Option<String>,
-    /// Take masks that are there already, a video or folder of grey images, in place of a network
+    /// Take masks that are there already in place of a network: a video of grey pictures, or a
+    /// folder of images, grey, with transparency, or with a palette of classes
     #[arg(long, value_name = "PATH")]
     pub masks: Option<PathBuf>,
     /// Class to make a mask of; several with commas; classes joined by + are one mask
@@ -48,10 +49,10 @@ impl NetworkArgs {
     /// Finds the network and reads its manifest. It is loaded when its first frame comes.
     pub fn open(&self, machine: &MachineArgs) -> anyhow::Result<Model> {
         if let Some(path) = &self.masks {
-            let [class] = &self.class[..] else {
-                return Err(WrongUse("--masks has one class; give one --class, its name".into()).into());
-            };
-            let mattes = Mattes::open(path, class)?;
+            let mattes = Mattes::open(path, &self.class).map_err(|error| match error {
+                MattesError::Video(error) => anyhow::Error::from(error),
+                MattesError::Classes { .. } => WrongUse(error.to_string()).into(),
+            })?;
             return Ok(Model {
                 manifest: mattes.manifest().clone(),
                 load: Box::new(|| Ok(Box::new(mattes))),

@@ -19,10 +19,10 @@ use crate::{
     frame::{Frame, FrameIndex, FrameSize},
     metrics::{ClassSummary, FrameMetrics, MeterSettings},
     region::Region,
-    segment::{Activation, ClassGroup, Manifest},
+    segment::{Activation, ClassGroup, Manifest, class_number},
     smooth::{Method, Settings},
     stages::stage,
-    video::{self, Sound, SoundPart, VideoError, VideoSource},
+    video::{self, Sound, SoundPart, VOID_INDEX, VideoError, VideoSource},
 };
 
 /// What to write of a clip, and where.
@@ -181,17 +181,17 @@ impl Begun {
     }
 }
 
-/// In class maps a network's own numbers stand for its classes; one without background has its
-/// first class where others have that, so its numbers are one more.
+/// In class maps a class has the number that its name says, or else its place in the network's
+/// output, where that begins with the background.
 fn export_classes(groups: &[ClassGroup], manifest: &Manifest) -> Vec<ExportClass> {
-    let first_index = if manifest.activation == Activation::Softmax { 0 } else { 1 };
+    let shift = usize::from(manifest.activation != Activation::Softmax);
     let mut taken: Vec<u8> = Vec::new();
     for group in groups {
         let first = group.members().first().copied().unwrap_or(0);
-        // 255 is what nobody decided, by Pascal VOC's custom.
-        let wanted = u8::try_from(first + first_index).ok().filter(|&index| index < u8::MAX);
+        let named = manifest.classes.get(first).and_then(|name| class_number(name));
+        let wanted = u8::try_from(named.unwrap_or(first + shift)).ok().filter(|&index| index < VOID_INDEX);
         let free = wanted.filter(|index| !taken.contains(index));
-        taken.push(free.or_else(|| (1..u8::MAX).find(|index| !taken.contains(index))).unwrap_or(0));
+        taken.push(free.or_else(|| (1..VOID_INDEX).find(|index| !taken.contains(index))).unwrap_or(0));
     }
     let classes = groups.iter().zip(taken);
     classes

@@ -4,6 +4,38 @@ use serde::{Deserialize, Serialize};
 
 use super::{Manifest, SegmentError};
 
+/// The classes of Pascal VOC; their places are their numbers in class maps.
+pub const PASCAL_VOC: [&str; 21] = [
+    "background",
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "diningtable",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "pottedplant",
+    "sheep",
+    "sofa",
+    "train",
+    "tvmonitor",
+];
+
+/// The number of a class in class maps, where its name says it: a number itself, or a name of
+/// Pascal VOC's.
+pub fn class_number(name: &str) -> Option<usize> {
+    let is_it = |voc: &&str| voc.eq_ignore_ascii_case(name);
+    name.parse::<u8>().ok().map(usize::from).or_else(|| PASCAL_VOC.iter().position(is_it))
+}
+
 /// One mask to make: a class, or several classes taken as one (`motorbike+person`), whose
 /// probabilities are added.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

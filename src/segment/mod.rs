@@ -15,9 +15,9 @@ pub mod weights;
 
 use half::f16;
 
-pub use classes::ClassGroup;
+pub use classes::{ClassGroup, PASCAL_VOC, class_number};
 pub use manifest::{Activation, InputSize, Manifest, Upsampling};
-pub use mattes::Mattes;
+pub use mattes::{Mattes, MattesError};
 pub use probability::{class_map, coverage, probabilities};
 
 use crate::frame::Frame;

@@ -1,8 +1,10 @@
 //! An append-only file of numbered records, each with its checksum.
 //!
 //! Appending is all that ever happens to it, so a crash can only spoil its end: opening
-//! reads the records up to the first that is not whole and cuts the rest off. That makes
-//! it safe to go on where a killed process stopped.
+//! finds the whole records and cuts off what follows the last of them. That makes it safe to
+//! go on where a killed process stopped. A record that a bad disk damaged is no longer there,
+//! and is made anew; those behind it are found by their checksums. Keys are frame indices of
+//! 32 bits, or [`u64::MAX`].
 
 use std::{
     collections::BTreeMap,
@@ -16,6 +18,8 @@ use std::{
 const MAGIC: &[u8; 8] = b"smrec001";
 /// Key (u64), length of the payload (u32), CRC-32 of key, length and payload (u32).
 const HEADER_BYTES: usize = 16;
+/// Read at once in the search for what follows a damaged record.
+const SEARCH_BYTES: usize = 1 << 16;
 
 /// Many may read while one appends.
 pub struct Records {
@@ -100,6 +104,8 @@ impl Records {
     }
 }
 
+/// Finds the whole records. What is damaged between them is passed over; what is not whole at
+/// the end does not count.
 fn scan(file: &File) -> io::Result<State> {
     let mut magic = [0; MAGIC.len()];
     if file.read_at(&mut magic, 0)? < magic.len() || &magic != MAGIC {
@@ -107,25 +113,42 @@ fn scan(file: &File) -> io::Result<State> {
     }
     let length = file.metadata()?.len();
     let mut state = State { end: MAGIC.len() as u64, ..State::default() };
-    let mut header = [0; HEADER_BYTES];
-    while state.end + HEADER_BYTES as u64 <= length {
-        file.read_exact_at(&mut header, state.end)?;
-        let key = u64::from(u32_at(&header, 0)) | u64::from(u32_at(&header, 4)) << 32;
-        let payload_length = u32_at(&header, 8);
-        let start = state.end + HEADER_BYTES as u64;
-        let end = start + u64::from(payload_length);
-        if end > length {
-            break;
-        }
-        let mut payload = vec![0; payload_length as usize];
-        file.read_exact_at(&mut payload, start)?;
-        if u32_at(&header, 12) != checksum(key, &payload) {
-            break;
-        }
+    let mut at = state.end;
+    while let Some((key, start, payload_length)) = next_record(file, at, length)? {
         state.index.insert(key, (start, payload_length));
-        state.end = end;
+        state.end = start + u64::from(payload_length);
+        at = state.end;
     }
     Ok(state)
+}
+
+/// The first whole record that begins at `at` or after it: its key, where its payload starts,
+/// and that one's length.
+fn next_record(file: &File, at: u64, length: u64) -> io::Result<Option<(u64, u64, u32)>> {
+    let mut window = vec![0; SEARCH_BYTES];
+    let mut from = at;
+    while from + HEADER_BYTES as u64 <= length {
+        let read = (SEARCH_BYTES as u64).min(length - from) as usize;
+        // The rule is a whole record right here, for which its header is enough.
+        let read = if from == at { HEADER_BYTES } else { read };
+        file.read_exact_at(&mut window[..read], from)?;
+        for (offset, header) in window[..read].windows(HEADER_BYTES).enumerate() {
+            let start = from + (offset + HEADER_BYTES) as u64;
+            let payload_length = u32_at(header, 8);
+            let key = u64::from(u32_at(header, 0)) | u64::from(u32_at(header, 4)) << 32;
+            let fits = start + u64::from(payload_length) <= length;
+            if !fits || !(key <= u64::from(u32::MAX) || key == u64::MAX) {
+                continue;
+            }
+            let mut payload = vec![0; payload_length as usize];
+            file.read_exact_at(&mut payload, start)?;
+            if u32_at(header, 12) == checksum(key, &payload) {
+                return Ok(Some((key, start, payload_length)));
+            }
+        }
+        from += (read - HEADER_BYTES + 1) as u64;
+    }
+    Ok(None)
 }
 
 fn checksum(key: u64, payload: &[u8]) -> u32 {
@@ -161,12 +184,12 @@ mod tests {
     }
 
     #[test]
-    fn every_cut_and_every_flipped_byte_loses_only_what_follows() {
+    fn a_cut_loses_what_follows_and_a_flipped_byte_its_own_record() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("records");
         let records = Records::open(&path).unwrap();
         for key in 0..4u64 {
-            records.append(key, &[key as u8; 20]).unwrap();
+            records.append(key, &[key as u8 + 1; 20]).unwrap();
         }
         drop(records);
         let whole = std::fs::read(&path).unwrap();
@@ -176,17 +199,22 @@ mod tests {
                 let records = Records::open(&path).unwrap();
                 let keys = records.keys();
                 for &key in &keys {
-                    assert_eq!(records.read(key).unwrap().unwrap(), [key as u8; 20]);
+                    assert_eq!(records.read(key).unwrap().unwrap(), [key as u8 + 1; 20]);
                 }
                 records.append(9, b"goes on").unwrap();
+                drop(records);
+                let records = Records::open(&path).unwrap();
                 assert_eq!(records.read(9).unwrap().unwrap(), b"goes on");
-                keys.len()
+                assert_eq!(records.keys().len(), keys.len() + 1);
+                keys
             };
-            let before = at.saturating_sub(MAGIC.len()) / (HEADER_BYTES + 20);
-            assert_eq!(survivors(&whole[..at]), before, "cut at {at}");
+            let hit = (at.saturating_sub(MAGIC.len()) / (HEADER_BYTES + 20)) as u64;
+            assert!(survivors(&whole[..at]).into_iter().eq(0..hit), "cut at {at}");
             let mut flipped = whole.clone();
             flipped[at] ^= 0x10;
-            assert_eq!(survivors(&flipped), if at < MAGIC.len() { 0 } else { before }, "flipped at {at}");
+            let others: Vec<u64> =
+                if at < MAGIC.len() { Vec::new() } else { (0..4).filter(|&key| key != hit).collect() };
+            assert_eq!(survivors(&flipped), others, "flipped at {at}");
         }
     }
 }

@@ -87,6 +87,11 @@ impl ImageSource {
         Self::of(path, vec![path.to_owned()])
     }
 
+    /// Of its images, in order.
+    pub fn into_paths(self) -> Vec<PathBuf> {
+        self.images
+    }
+
     /// Only headers are read here; the sizes must agree.
     fn of(path: &Path, images: Vec<PathBuf>) -> Result<Self, VideoError> {
         let mut size_of_first = None;
@@ -159,7 +164,7 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
-fn broken(path: &Path, cause: impl std::fmt::Display) -> VideoError {
+pub fn broken(path: &Path, cause: impl std::fmt::Display) -> VideoError {
     VideoError::Unreadable {
         path: path.to_owned(),
         cause: format!("the image can't be read ({cause})"),
@@ -174,7 +179,7 @@ fn decoder(path: &Path) -> Result<impl ImageDecoder, VideoError> {
     reader.into_decoder().map_err(|error| broken(path, error))
 }
 
-fn frame_size(path: &Path, (width, height): (u32, u32)) -> Result<FrameSize, VideoError> {
+pub fn frame_size(path: &Path, (width, height): (u32, u32)) -> Result<FrameSize, VideoError> {
     FrameSize::new(width, height).ok_or_else(|| {
         broken(path, format!("{width}×{height} is too large, {} a side is the most", FrameSize::MAX_SIDE_PX))
     })
@@ -193,7 +198,7 @@ fn upright_size(path: &Path) -> Result<FrameSize, VideoError> {
     frame_size(path, if is_turned { (height, width) } else { (width, height) })
 }
 
-fn read_upright(path: &Path) -> Result<DynamicImage, VideoError> {
+pub fn read_upright(path: &Path) -> Result<DynamicImage, VideoError> {
     let mut decoder = decoder(path)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut image = DynamicImage::from_decoder(decoder).map_err(|error| broken(path, error))?;

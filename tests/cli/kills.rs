@@ -160,3 +160,38 @@ fn a_sequence_that_was_killed_goes_on_where_it_was() {
     assert_eq!(files.iter().filter(|name| name.ends_with(".png")).count(), 150);
     assert!(files.iter().all(|name| !name.contains(".steadymask") && !name.contains("part")), "{files:?}");
 }
+
+#[test]
+fn a_damaged_record_is_made_anew_and_the_others_are_kept() {
+    let Some(clip) = carphone().filter(|_| have_model(SELFIE)) else { return };
+    let bench = Workbench::new();
+    let options = format!("--model {SELFIE} --class person --to 20 --export png");
+    bench.run_well(&clip, &format!("{options} --out out"));
+    let path = logits(&bench).unwrap();
+    let whole = fs::read(&path).unwrap();
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 2] ^= 0x40;
+    fs::write(&path, &damaged).unwrap();
+    let refused = bench.outcome(&[
+        "export",
+        clip.to_str().unwrap(),
+        "--model",
+        SELFIE,
+        "--class",
+        "person",
+        "--to",
+        "20",
+        "--cache",
+        "cache",
+        "--out",
+        "none",
+        "--export",
+        "png",
+    ]);
+    assert_eq!(refused.code, Some(4), "the damage is seen: {}", refused.err);
+    bench.run_well(&clip, &format!("{options} --out again"));
+    let after = fs::read(&path).unwrap();
+    assert!(after.starts_with(&damaged[..whole.len() / 3]), "what was good is kept");
+    assert!(after.len() < whole.len() + whole.len() / 10, "one frame was made anew");
+    same(&contents(&bench.path("again")), &contents(&bench.path("out")));
+}

@@ -5,6 +5,7 @@ mod exports;
 mod inputs;
 mod kills;
 mod lasting;
+mod mattes;
 mod outputs;
 mod refusals;
 mod talk;

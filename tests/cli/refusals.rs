@@ -123,7 +123,8 @@ fn wrong_use() {
     refused(&bench, &run("--from 900 --to 1000"), WRONG_USE, &["frame 900", "12 frames, 0 to 11"]);
     bench.run_well(Path::new("clip.mp4"), "--masks mattes --class disc --out whole --export csv");
     refused(&bench, &run("--from 12"), WRONG_USE, &["frame 12 is past the end", "12 frames, 0 to 11"]);
-    refused(&bench, &run("--class disc"), WRONG_USE, &["--masks has one class"]);
+    refused(&bench, &run("--class disc"), WRONG_USE, &["disc twice"]);
+    refused(&bench, &run("--class cat"), WRONG_USE, &["one mask for each frame", "one --class"]);
     if have_model(SELFIE) {
         let outcome = bench.run(Path::new("clip.mp4"), "--model selfie --class person,person --out out");
         refused(&bench, &outcome, WRONG_USE, &["person twice"]);
