@@ -118,8 +118,17 @@ fn all_remains() -> MutexGuard<'static, Vec<Remains>> {
 
 /// Lets this thread, and those that it starts, give way to threads that a user waits for.
 pub fn give_way() {
+    set_niceness(10);
+}
+
+/// The same for what a user waits for too, but not as much as for the pointer to move.
+pub fn give_way_a_little() {
+    set_niceness(5);
+}
+
+fn set_niceness(niceness: i32) {
     // SAFETY: sets a number of the calling thread; where it is refused nothing is lost.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 10) };
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, niceness) };
 }
 
 /// Ends the process at once, without destructors. Returning from `main` while a thread is

@@ -236,7 +236,7 @@ fn hover(ui: &Ui, state: &State, frame: usize, at: egui::Pos2) {
         text = format!("{text}\n{}: {raw} → {smoothed}", t(Text::Flicker));
     }
     egui::Tooltip::always_open(ui.ctx().clone(), ui.layer_id(), Id::unique("scrub hint"), at).show(|ui| {
-        ui.label(text);
+        ui.add(egui::Label::new(text).extend());
     });
 }
 

@@ -140,6 +140,8 @@ fn look_at_model(pt: &Path) -> ModelFound {
 /// Looks what is in a file.
 pub fn look_into(mail: Mail, path: PathBuf) {
     thread::spawn(move || {
+        // The source decodes on, in threads that take after this one.
+        process::give_way_a_little();
         let result = clip(&path);
         mail.send(Event::Opened { path, result });
     });

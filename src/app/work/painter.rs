@@ -13,6 +13,7 @@ use crate::{
     export::MaskPair,
     mask::Mask,
     pipeline::{Detail, PipelineError, Preview, Previewed},
+    process,
     smooth::Settings,
 };
 
@@ -25,9 +26,10 @@ const REST: Duration = Duration::from_millis(100);
 pub fn spawn(mail: Mail, shared: Arc<Shared>) {
     // Threads of its own: the picture must not queue behind the passes' work. A draft is too
     // small to be shared out: waiting for a second thread takes longer than its part.
-    let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().ok();
-    let painter = Painter { mail, shared, preview: None, answered: None, all: pool(0).map(Arc::new) };
-    thread::spawn(move || match pool(1) {
+    let all = rayon::ThreadPoolBuilder::new().start_handler(|_| process::give_way_a_little()).build().ok();
+    let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().ok();
+    let painter = Painter { mail, shared, preview: None, answered: None, all: all.map(Arc::new) };
+    thread::spawn(move || match one {
         Some(one) => one.install(|| painter.run()),
         None => painter.run(),
     });

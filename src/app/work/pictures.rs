@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc, thread};
 use super::{Event, Mail, layers, screen::Shared, words};
 use crate::{
     frame::{Frame, FrameIndex},
+    process,
     video::{self, VideoError, VideoSource},
 };
 
@@ -14,7 +15,11 @@ pub const NEAR_FRAMES: usize = 3;
 const STRIDE_FRAMES: usize = 16;
 
 pub fn spawn(mail: Mail, shared: Arc<Shared>) {
-    thread::spawn(move || Decoder { mail, shared, source: None }.run());
+    thread::spawn(move || {
+        // The decoder's own threads take after this one.
+        process::give_way_a_little();
+        Decoder { mail, shared, source: None }.run();
+    });
 }
 
 struct Decoder {
