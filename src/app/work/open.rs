@@ -141,7 +141,7 @@ fn look_at_model(pt: &Path) -> ModelFound {
 pub fn look_into(mail: Mail, path: PathBuf) {
     thread::spawn(move || {
         // The source decodes on, in threads that take after this one.
-        process::give_way_a_little();
+        crate::process::give_way_a_little();
         let result = clip(&path);
         mail.send(Event::Opened { path, result });
     });
