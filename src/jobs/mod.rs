@@ -4,11 +4,13 @@
 pub mod batch;
 mod clip;
 mod image;
+mod lineup;
 mod networks;
 mod pool;
 mod queue;
 
 pub use clip::{ClipJob, Machine};
 pub use image::{Detection, ImagePlan, Looked};
+pub use lineup::{LineState, Lineup, Shown, Waiting};
 pub use pool::{ImagePool, ImageRequest};
 pub use queue::{Full, Queue};

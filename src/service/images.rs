@@ -106,6 +106,10 @@ impl Service {
         if let Some(plan) = plans.get(&key) {
             return Ok(plan.clone());
         }
+        // A path of this machine is no client's business, even where nothing is there.
+        if plan.segment.model.as_deref().is_some_and(|model| model.contains('/') || model.ends_with(".pt")) {
+            return Err(Problem::wrong("a model is named by its name", "take one of /api/models"));
+        }
         // The network's file is read for its hash.
         let found = tokio::task::block_in_place(|| {
             ImagePlan::new(plan, &self.machine.library, self.machine.trust_model)

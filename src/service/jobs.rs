@@ -287,7 +287,7 @@ pub async fn jobs(
 }
 
 /// Stop a job and free its disk.
-#[utoipa::path(delete, path = "/api/job/{job_id}", tag = "clips", params(("job_id" = String, Path)),
+#[utoipa::path(delete, path = "/api/job/{job_id}", operation_id = "delete_job", tag = "clips", params(("job_id" = String, Path)),
     responses((status = 204, description = "it is gone"), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub async fn delete(
     State(service): State<Arc<Service>>,

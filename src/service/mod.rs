@@ -28,7 +28,10 @@ use std::{
 
 use axum::{Router, extract::DefaultBodyLimit, http::StatusCode, middleware, routing::get};
 use tokio::sync::Semaphore;
-use utoipa::openapi::{InfoBuilder, OpenApiBuilder};
+use utoipa::{
+    Path as _,
+    openapi::{InfoBuilder, OpenApiBuilder},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{
@@ -190,7 +193,7 @@ fn router(service: &Arc<Service>) -> Router {
         .routes(routes!(images::process_image))
         // The form's own lines come on top.
         .layer(DefaultBodyLimit::max(service.options.max_image_bytes + (64 << 10)));
-    let (router, openapi) = OpenApiRouter::with_openapi(OpenApiBuilder::new().info(info).build())
+    let (router, mut openapi) = OpenApiRouter::with_openapi(OpenApiBuilder::new().info(info).build())
         .routes(routes!(about::about))
         .routes(routes!(about::models))
         .routes(routes!(about::classes))
@@ -214,6 +217,10 @@ fn router(service: &Arc<Service>) -> Router {
         .merge(uploads)
         .merge(images)
         .split_for_parts();
+    // The rest of a path is written otherwise in the two.
+    let file =
+        (results::__path_file::path(), results::__path_file::methods(), results::__path_file::operation());
+    openapi.paths.add_path_operation(file.0, file.1, file.2);
     let openapi = Arc::new(openapi.to_json().unwrap_or_default());
     let document = move || {
         let openapi = openapi.clone();

@@ -43,14 +43,14 @@ impl Service {
 }
 
 /// All pipelines.
-#[utoipa::path(get, path = "/api/pipelines", tag = "pipelines",
+#[utoipa::path(get, operation_id = "list_pipelines", path = "/api/pipelines", tag = "pipelines",
     responses((status = 200, body = [Pipeline]), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub async fn list(State(service): State<Arc<Service>>) -> Result<Json<Vec<Pipeline>>, Problem> {
     Ok(Json(service.pipelines().all()?))
 }
 
 /// Make a pipeline. Its network must be installed here, and have its classes.
-#[utoipa::path(post, path = "/api/pipelines", tag = "pipelines", request_body = NewPipeline,
+#[utoipa::path(post, operation_id = "create_pipeline", path = "/api/pipelines", tag = "pipelines", request_body = NewPipeline,
     responses((status = 201, body = Pipeline), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub async fn create(
     State(service): State<Arc<Service>>,
@@ -70,7 +70,7 @@ pub async fn create(
 const MOST_PIPELINES: usize = 1000;
 
 /// One pipeline.
-#[utoipa::path(get, path = "/api/pipelines/{id}", tag = "pipelines", params(("id" = i64, Path)),
+#[utoipa::path(get, operation_id = "get_pipeline", path = "/api/pipelines/{id}", tag = "pipelines", params(("id" = i64, Path)),
     responses((status = 200, body = Pipeline), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub async fn get(
     State(service): State<Arc<Service>>,
@@ -80,7 +80,7 @@ pub async fn get(
 }
 
 /// Change a pipeline. Jobs that have begun keep the steps that they began with.
-#[utoipa::path(put, path = "/api/pipelines/{id}", tag = "pipelines", params(("id" = i64, Path)), request_body = NewPipeline,
+#[utoipa::path(put, operation_id = "update_pipeline", path = "/api/pipelines/{id}", tag = "pipelines", params(("id" = i64, Path)), request_body = NewPipeline,
     responses((status = 200, body = Pipeline), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub async fn update(
     State(service): State<Arc<Service>>,
@@ -94,7 +94,7 @@ pub async fn update(
 }
 
 /// Delete a pipeline. Jobs that have begun go on.
-#[utoipa::path(delete, path = "/api/pipelines/{id}", tag = "pipelines", params(("id" = i64, Path)),
+#[utoipa::path(delete, operation_id = "delete_pipeline", path = "/api/pipelines/{id}", tag = "pipelines", params(("id" = i64, Path)),
     responses((status = 204, description = "it is gone"), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub async fn delete(State(service): State<Arc<Service>>, Path(id): Path<i64>) -> Result<StatusCode, Problem> {
     if service.pipelines().delete(id)? {
@@ -105,7 +105,7 @@ pub async fn delete(State(service): State<Arc<Service>>, Path(id): Path<i64>) ->
 }
 
 /// The steps of a pipeline, in order.
-#[utoipa::path(get, path = "/api/pipelines/{id}/steps", tag = "pipelines", params(("id" = i64, Path)),
+#[utoipa::path(get, operation_id = "list_steps", path = "/api/pipelines/{id}/steps", tag = "pipelines", params(("id" = i64, Path)),
     responses((status = 200, body = [Step]), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub async fn steps(
     State(service): State<Arc<Service>>,

@@ -136,7 +136,7 @@ impl Telemetry {
 }
 
 /// Numbers for Prometheus.
-#[utoipa::path(get, path = "/metrics", tag = "service",
+#[utoipa::path(get, path = "/metrics", operation_id = "telemetry", tag = "service",
     responses((status = 200, content_type = "text/plain", body = String), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub async fn metrics(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
     let text = service.telemetry.render(&service)?;
