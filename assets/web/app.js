@@ -479,7 +479,7 @@ function drawNumbers() {
     const percent = Math.round(100 * (raw - smoothed) / raw);
     return percent >= 0 ? `${percent} % less` : `${-percent} % more`;
   };
-  const lag = summary.lag ? `${summary.lag.frames.toFixed(1)} frames` : "–";
+  const lag = summary.lag ? `${(Math.round(summary.lag.frames * 10) / 10 || 0).toFixed(1)} frames` : "–";
   const lines = [["Flicker", less("warped_instability")], ["Instability", less("instability")], ["Lag", lag],
     ["Agreement", summary.agreement?.mean.toFixed(2) ?? "–"], ["Frames", summary.frames]];
   const cells = lines.flatMap(([name, value]) => {

@@ -58,7 +58,9 @@ pub struct ResizeStep {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct NormaliseStep {
+    #[schema(min_items = 3, max_items = 3)]
     pub mean: [f32; 3],
+    #[schema(min_items = 3, max_items = 3)]
     pub std: [f32; 3],
 }
 
@@ -155,7 +157,7 @@ pub struct ExportStep {
     #[schema(value_type = Option<String>)]
     pub names: Option<NameTemplate>,
     pub edges: Edges,
-    #[schema(value_type = [u8; 3])]
+    #[schema(value_type = [u8; 3], min_items = 3, max_items = 3)]
     pub backdrop: Backdrop,
 }
 

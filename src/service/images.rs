@@ -9,7 +9,7 @@ use std::{
 
 use axum::{
     Json,
-    extract::{Multipart, State, multipart::Field},
+    extract::{State, multipart::Field},
     http::StatusCode,
 };
 use serde::Serialize;
@@ -20,7 +20,12 @@ use tokio::{
 };
 use utoipa::ToSchema;
 
-use super::{READ_PATIENCE, Service, database::Answer, problem::Problem, upload::shown_name};
+use super::{
+    READ_PATIENCE, Service,
+    database::Answer,
+    problem::{Form, Problem},
+    upload::shown_name,
+};
 use crate::{
     jobs::{Detection, ImagePlan, ImageRequest, Looked},
     pipeline::PipelineError,
@@ -75,7 +80,7 @@ impl From<Answer> for ImageAnswer {
 
 /// What a form holds of an image.
 #[derive(Default)]
-struct Form {
+struct Parts {
     pipeline_id: Option<i64>,
     image: Option<(String, Held)>,
 }
@@ -130,10 +135,10 @@ impl Service {
     responses((status = 200, body = ImageAnswer), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub async fn process_image(
     State(service): State<Arc<Service>>,
-    mut form: Multipart,
+    Form(mut form): Form,
 ) -> Result<Json<ImageAnswer>, Problem> {
     let started = Instant::now();
-    let mut read = Form::default();
+    let mut read = Parts::default();
     while let Some(field) = timeout(READ_PATIENCE, form.next_field()).await.map_err(|_| Problem::slow())?? {
         match field.name() {
             Some("pipeline_id") => {

@@ -8,6 +8,7 @@ mod desk;
 mod guard;
 mod images;
 mod jobs;
+mod openapi;
 mod pipelines;
 mod problem;
 mod results;
@@ -221,7 +222,7 @@ fn router(service: &Arc<Service>) -> Router {
     let file =
         (results::__path_file::path(), results::__path_file::methods(), results::__path_file::operation());
     openapi.paths.add_path_operation(file.0, file.1, file.2);
-    let openapi = Arc::new(openapi.to_json().unwrap_or_default());
+    let openapi = Arc::new(openapi::document(&openapi));
     let document = move || {
         let openapi = openapi.clone();
         async move { ([(axum::http::header::CONTENT_TYPE, "application/json")], openapi.as_str().to_owned()) }

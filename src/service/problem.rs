@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::{
-        FromRequest, FromRequestParts, Request,
+        FromRequest, FromRequestParts, Multipart, Request,
         multipart::MultipartError,
         rejection::{JsonRejection, PathRejection, QueryRejection},
     },
@@ -209,6 +209,20 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             Problem::new(status, error.body_text(), "send a JSON body as /api/openapi.json says")
         })?;
         Ok(Self(value))
+    }
+}
+
+/// A form in parts, whose rejection is a problem.
+pub struct Form(pub Multipart);
+
+impl<S: Send + Sync> FromRequest<S> for Form {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let form = Multipart::from_request(request, state).await;
+        form.map(Self).map_err(|error| {
+            Problem::new(StatusCode::BAD_REQUEST, error.body_text(), "send multipart/form-data")
+        })
     }
 }
 

@@ -292,7 +292,7 @@ pub struct FrameQuery {
 
 /// One frame: the picture as JPEG, everything else as PNG.
 #[utoipa::path(get, path = "/api/frames/{job_id}/{kind}/{frame}", tag = "results",
-    params(("job_id" = String, Path), ("kind" = FrameKind, Path), ("frame" = u32, Path), FrameQuery),
+    params(("job_id" = String, Path), ("kind" = inline(FrameKind), Path), ("frame" = u32, Path), FrameQuery),
     responses((status = 200, content((Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"))),
         (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub async fn frame(

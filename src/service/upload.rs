@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use axum::{
     Extension, Json,
-    extract::{Multipart, State, multipart::Field},
+    extract::{State, multipart::Field},
     http::StatusCode,
 };
 use sha2::{Digest as _, Sha256};
@@ -17,7 +17,7 @@ use super::{
     desk,
     guard::Client,
     jobs::JobStatus,
-    problem::{Problem, disk},
+    problem::{Form, Problem, disk},
 };
 use crate::video::{self, VideoError, free_bytes};
 
@@ -42,7 +42,7 @@ const HEAD_BYTES: usize = 400;
 pub async fn upload(
     State(service): State<Arc<Service>>,
     Extension(Client(client)): Extension<Client>,
-    mut form: Multipart,
+    Form(mut form): Form,
 ) -> Result<(StatusCode, Json<JobStatus>), Problem> {
     let _place = service.uploads.try_acquire().map_err(|_| Problem::busy("too many uploads at once", 5))?;
     let (held_jobs, held_bytes) = service.database.held(&client)?;
