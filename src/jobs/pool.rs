@@ -75,7 +75,7 @@ impl ImagePool {
 
     /// How many wait.
     pub fn waiting(&self) -> usize {
-        self.queue.len()
+        self.queue.waiting()
     }
 }
 

@@ -86,7 +86,8 @@ impl<T> Queue<T> {
         taken
     }
 
-    pub fn len(&self) -> usize {
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
         self.state().items.len()
     }
 

@@ -176,10 +176,8 @@ impl Pipelines {
 }
 
 fn from_row(row: &Row) -> rusqlite::Result<Option<Pipeline>> {
-    let steps = serde_json::from_str(&row.get::<_, String>(2)?).ok();
-    Ok(steps
-        .map(|steps| Ok::<_, rusqlite::Error>(Pipeline { id: row.get(0)?, name: row.get(1)?, steps }))
-        .transpose()?)
+    let Ok(steps) = serde_json::from_str(&row.get::<_, String>(2)?) else { return Ok(None) };
+    Ok(Some(Pipeline { id: row.get(0)?, name: row.get(1)?, steps }))
 }
 
 /// Steps always become JSON: their numbers are checked before.

@@ -53,7 +53,7 @@ impl Desk {
     }
 
     pub fn waiting(&self) -> usize {
-        self.queue.len()
+        self.queue.waiting()
     }
 
     /// How many are before this one in line.

@@ -206,7 +206,7 @@ impl Service {
             // Whoever asked may have gone.
             reply: Box::new(move |looked| drop(sender.send(looked))),
         })?;
-        let looked = answer.await.unwrap_or_else(|_| Err(PipelineError::Cancelled));
+        let looked = answer.await.unwrap_or(Err(PipelineError::Cancelled));
         looked.map_err(|error| {
             self.telemetry.image_failed();
             match error {

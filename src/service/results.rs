@@ -173,7 +173,7 @@ pub async fn archive(
     let (sender, receiver) = tokio::sync::mpsc::channel(4);
     std::thread::spawn(move || {
         let mut zip = zip::ZipWriter::new_stream(io::BufWriter::with_capacity(64 << 10, Pipe(sender)));
-        let sent = pack(&mut zip, &folder, "").and_then(|()| Ok(zip.finish()?.into_inner().flush()?));
+        let sent = pack(&mut zip, &folder, "").and_then(|()| zip.finish()?.into_inner().flush());
         if let Err(error) = sent {
             tracing::info!("an archive was not sent to its end: {error}");
         }

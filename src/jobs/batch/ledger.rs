@@ -204,9 +204,9 @@ impl Ledger {
             let group: Vec<Entry> =
                 std::iter::once(first).chain(entries.try_iter().take(MOST_AT_ONCE)).collect();
             self.append(&group)?;
-            let rows = group.iter().flat_map(rows);
-            let write = || {
-                rows.map(|row| csv.write_record(row)).collect::<Result<(), _>>()?;
+            let mut rows = group.iter().flat_map(rows);
+            let mut write = || {
+                rows.try_for_each(|row| csv.write_record(row))?;
                 csv.flush()?;
                 csv.get_ref().sync_data()
             };
@@ -227,7 +227,7 @@ impl Ledger {
             for (number, line) in BufReader::new(reader).split(b'\n').enumerate() {
                 let Ok(entry) = serde_json::from_slice::<Entry>(&line?) else { continue };
                 if known.get(&entry.input).is_some_and(|known| known.line == number) {
-                    rows(&entry).into_iter().map(|row| csv.write_record(row)).collect::<Result<(), _>>()?;
+                    rows(&entry).into_iter().try_for_each(|row| csv.write_record(row))?;
                 }
             }
             csv.flush()

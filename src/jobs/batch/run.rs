@@ -200,7 +200,9 @@ impl Batch {
 /// Does the jobs, and again what may pass. When it returns, nobody sends entries any more, or
 /// all is cancelled.
 fn work(mut jobs: Vec<Job>, out: &Path, machine: &Machine, desk: Arc<Desk>, stop: &CancelToken) {
-    let pool = ImagePool::new(machine.memory_bytes, MOST_WAITING, max_pixels(machine));
+    // Half for images, half for the clip beside them.
+    let pool = ImagePool::new(machine.memory_bytes / 2, MOST_WAITING, max_pixels(machine));
+    let machine = &Machine { memory_bytes: machine.memory_bytes / 2, ..machine.clone() };
     while !jobs.is_empty() && !stop.is_cancelled() {
         let (images, clips): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.input.is_image());
         thread::scope(|scope| {
