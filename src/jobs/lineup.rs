@@ -67,8 +67,9 @@ struct State {
     is_held: bool,
     is_open: bool,
     machine: Machine,
-    /// Whether the disk does not have it all yet.
-    is_dirty: bool,
+    /// How often it has changed, and how often it had when it was written to the disk.
+    changes: u64,
+    written: u64,
     /// Why the line can't be kept on the disk.
     unsaved: Option<String>,
     changed: Box<dyn Fn() + Send>,
@@ -96,7 +97,8 @@ impl Lineup {
             running: None,
             is_open: true,
             machine,
-            is_dirty: false,
+            changes: 0,
+            written: 0,
             unsaved: None,
             changed: Box::new(changed),
         };
@@ -186,8 +188,8 @@ impl Lineup {
     /// Waits, not for long, until the disk has it all.
     pub fn finish(&self) {
         let shared = &self.0.0;
-        let is_dirty = |state: &mut State| state.is_dirty;
-        drop(shared.changed.wait_timeout_while(shared.state(), FINISH_PATIENCE, is_dirty));
+        let is_unwritten = |state: &mut State| state.written != state.changes;
+        drop(shared.changed.wait_timeout_while(shared.state(), FINISH_PATIENCE, is_unwritten));
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -234,7 +236,7 @@ impl Shared {
     /// Something has changed.
     fn tell(&self) {
         let mut state = self.state();
-        state.is_dirty = true;
+        state.changes += 1;
         (state.changed)();
         drop(state);
         self.changed.notify_all();
@@ -261,13 +263,12 @@ impl Shared {
     fn keep(&self) {
         let mut state = self.state();
         loop {
-            if state.is_dirty {
-                let clips = state.clips.clone();
-                state.is_dirty = false;
+            if state.written != state.changes {
+                let (clips, changes) = (state.clips.clone(), state.changes);
                 drop(state);
                 let unsaved = self.write(&clips).err();
                 state = self.state();
-                state.unsaved = unsaved;
+                (state.unsaved, state.written) = (unsaved, changes);
                 self.changed.notify_all();
             } else if state.is_open {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
