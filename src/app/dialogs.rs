@@ -37,6 +37,7 @@ pub fn show(ctx: &egui::Context, state: &mut State, commands: &mut Vec<Command>)
             Dialog::NamePreset { name, instead_of } => {
                 files::name_preset(ui, state, name, instead_of.as_deref(), commands);
             }
+            Dialog::PresetsFile { import, path } => files::presets(ui, *import, path, commands),
             Dialog::TrustModel { pt, sha256 } => model::trust(ui, pt, sha256, commands),
             Dialog::DescribeModel(form) => model::describe(ui, form, commands),
         }
@@ -67,6 +68,7 @@ const fn title(dialog: &Dialog) -> Text {
         Dialog::LostVideo { .. } => Text::LostVideo,
         Dialog::Restore(_) => Text::RestoreTitle,
         Dialog::NamePreset { .. } => Text::Preset,
+        Dialog::PresetsFile { .. } => Text::Presets,
         Dialog::TrustModel { .. } => Text::TrustTitle,
         Dialog::DescribeModel(_) => Text::DescribeTitle,
     }

@@ -207,6 +207,12 @@ texts! {
     PresetSave: "Save as a preset…", "Сохранить как набор…";
     PresetRename: "Rename…", "Переименовать…";
     PresetDelete: "Delete", "Удалить";
+    PresetsImport: "Import…", "Импорт…";
+    PresetsExport: "Export all…", "Экспорт всех…";
+    PresetsHint: "A JSON file, which «steadymask presets import» takes too", "Файл JSON; его понимает и «steadymask presets import»";
+    PresetsFrom: "From the file", "Из файла";
+    Import: "Import", "Импортировать";
+    NotKept: "What is open would be lost in a crash: {}", "При сбое открытое пропадёт: {}";
     ExchangeHint: "Two settings, A and B, to switch between (X), and to see side by side (7)", "Две настройки, A и B: переключать (X) и видеть рядом (7)";
     Auto: "Auto", "Авто";
     AutoHint: "Try settings on this clip and take the calmest whose masks are neither late nor untrue", "Попробовать настройки на этом клипе и взять самую спокойную, чьи маски не запаздывают и верны";

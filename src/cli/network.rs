@@ -107,9 +107,6 @@ fn no_model() -> SegmentError {
     }
 }
 
-/// Old results make room for new ones beyond this.
-const STORE_LIMIT_BYTES: u64 = 20 << 30;
-
 impl MachineArgs {
     pub fn device(&self) -> Device {
         match self.device {
@@ -120,6 +117,6 @@ impl MachineArgs {
     }
 
     pub fn store(&self) -> Store {
-        Store::new(self.cache.clone().unwrap_or_else(Store::default_root), STORE_LIMIT_BYTES)
+        Store::new(self.cache.clone().unwrap_or_else(Store::default_root), self.cache_limit as u64)
     }
 }

@@ -87,28 +87,19 @@ impl Plot {
             .axis_desc_style((FONT, 19))
             .draw()?;
         // Raw is thin, smoothed is thick: colour alone carries no meaning.
-        for (name, [r, g, b], width, value) in [
-            ("raw", palette::RAW, 1, (|point| point.raw) as fn(&PlotPoint) -> Option<f64>),
-            ("smoothed", palette::SMOOTHED, 3, |point| point.smoothed),
+        for (name, [r, g, b], width, right, value) in [
+            ("raw", palette::RAW, 1, 240, (|point| point.raw) as fn(&PlotPoint) -> Option<f64>),
+            ("smoothed", palette::SMOOTHED, 3, 150, |point| point.smoothed),
         ] {
             let style = RGBColor(r, g, b).stroke_width(width);
-            let mut runs = self.runs(value).into_iter();
-            // The first run, empty if there is none, carries the label.
-            chart
-                .draw_series(LineSeries::new(runs.next().unwrap_or_default(), style))?
-                .label(name)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 26, y)], style));
-            for run in runs {
+            for run in self.runs(value) {
                 chart.draw_series(LineSeries::new(run, style))?;
             }
+            // Beside the caption, where no curve is.
+            let (x, y) = (SIZE_PX.0 as i32 - right, 26);
+            area.draw(&PathElement::new([(x, y), (x + 26, y)], style))?;
+            area.draw(&Text::new(name, (x + 34, y - 9), (FONT, 18)))?;
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
-            .background_style(WHITE.mix(0.85))
-            .border_style(BLACK.mix(0.2))
-            .label_font((FONT, 17))
-            .draw()?;
         area.present()
     }
 

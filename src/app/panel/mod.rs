@@ -10,6 +10,7 @@ pub use smoothing::tuning_words;
 
 use super::{
     commands::Command,
+    keys,
     state::State,
     text::{Text, t},
 };
@@ -52,6 +53,9 @@ fn named(ui: &mut Ui, slider: Slider<'_>, name: Text, hint: Text) -> egui::Respo
     // A value that lies between two steps, or beyond, is shown as it is.
     let response = ui.add(slider.clamping(egui::SliderClamping::Edits));
     ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(t(name)));
+    if response.has_focus() {
+        keys::leave_arrows_to(ui.ctx(), response.id);
+    }
     response.on_hover_text(t(hint))
 }
 

@@ -116,6 +116,17 @@ fn preset(
         entry(ui, Text::PresetDelete, own.is_some(), &|| {
             Command::Preset(PresetChange::Delete(own.clone().unwrap_or_default()))
         });
+        ui.separator();
+        let file = |import: bool| {
+            let path = directories::UserDirs::new().map(|dirs| dirs.home_dir().join("presets.json"));
+            Command::Show(Dialog::PresetsFile {
+                import,
+                path: path.unwrap_or_default().display().to_string(),
+            })
+        };
+        let has_own = state.presets.iter().any(|preset| !preset.built_in);
+        entry(ui, Text::PresetsImport, true, &|| file(true));
+        entry(ui, Text::PresetsExport, has_own, &|| file(false));
     });
     let menu = menu.response.on_hover_text(t(Text::Presets));
     ui.ctx().accesskit_node_builder(menu.id, |node| node.set_label(t(Text::Presets)));
