@@ -66,15 +66,18 @@ impl Plot {
         area.fill(&WHITE)?;
         let first = self.points.first().map_or(0, |point| point.frame);
         let last = self.points.last().map_or(1, |point| point.frame).max(first + 1);
-        let values = self.points.iter().flat_map(|point| [point.raw, point.smoothed]).flatten();
-        let top = values.fold(0.0, f64::max);
+        let values = || self.points.iter().flat_map(|point| [point.raw, point.smoothed]).flatten();
+        let top = values().fold(0.0, f64::max);
+        let lowest = values().fold(f64::MAX, f64::min);
+        // Of masks that are nearly the same, the little that differs.
+        let bottom = if (0.5..1.0).contains(&lowest) { (lowest * 10.0).floor() / 10.0 } else { 0.0 };
         let top = if top <= 0.0 { 1.0 } else { (top * 1.05).min(if top <= 1.0 { 1.0 } else { f64::MAX }) };
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, (FONT, 26))
             .margin(14)
             .x_label_area_size(44)
             .y_label_area_size(64)
-            .build_cartesian_2d(first as f64..last as f64, 0.0..top)?;
+            .build_cartesian_2d(first as f64..last as f64, bottom..top)?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
@@ -86,10 +89,16 @@ impl Plot {
             .label_style((FONT, 17))
             .axis_desc_style((FONT, 19))
             .draw()?;
-        // Raw is thin, smoothed is thick: colour alone carries no meaning.
+        // Raw is thin, smoothed is thick and below it: colour alone carries no meaning.
         for (name, [r, g, b], width, right, value) in [
-            ("raw", palette::RAW, 1, 240, (|point| point.raw) as fn(&PlotPoint) -> Option<f64>),
-            ("smoothed", palette::SMOOTHED, 3, 150, |point| point.smoothed),
+            (
+                "smoothed",
+                palette::SMOOTHED,
+                3,
+                150,
+                (|point| point.smoothed) as fn(&PlotPoint) -> Option<f64>,
+            ),
+            ("raw", palette::RAW, 1, 240, |point| point.raw),
         ] {
             let style = RGBColor(r, g, b).stroke_width(width);
             for run in self.runs(value) {

@@ -96,7 +96,7 @@ fn preset(
     let now = state.presets.iter().find(|preset| preset.smoothing == state.choice.settings);
     let name = now.map_or_else(|| t(Text::PresetCustom).to_owned(), title);
     let all = state.presets.iter().map(|preset| (title(preset), preset.smoothing));
-    if let Some(picked) = choose(ui, "preset", Text::Preset, wide - 32.0, &name, all) {
+    if let Some(picked) = choose(ui, "preset", Text::Preset, wide - 38.0, &name, all) {
         (*settings, *touched) = (picked, Some("preset"));
     }
     let menu = ui.menu_button("…", |ui| {
