@@ -1,8 +1,8 @@
 """Reads back everything that `steadymask run --export …` wrote, with other programs.
 
-    python3 readback.py CLIP OUT CLASS
+    python3 readback.py CLIP OUT CLASS [FROM TO]
 
-OUT is the folder of a run with all kinds, one CLASS and hard edges. Videos are probed and
+OUT is the folder of a run with all kinds, one CLASS and hard edges, of frames FROM to TO. Videos are probed and
 decoded by ffprobe and ffmpeg, pictures by Pillow, COCO by pycocotools (needs: ffmpeg,
 numpy, pillow, pycocotools). Prints a Markdown row for each kind and fails where a lossless
 one is not exact, a frame is missing, or a time is off by more than a tick of the file.
@@ -11,15 +11,18 @@ one is not exact, a frame is missing, or a time is off by more than a tick of th
 import json
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 CLIP, OUT, CLASS = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+RANGE = slice(int(sys.argv[4]), int(sys.argv[5]) + 1) if len(sys.argv) > 4 else slice(0, None)
 CHANNELS = {"gray": 1, "rgb24": 3, "rgba": 4}
 # What `src/export/overlay.rs` and `options.rs` say.
 OPACITY, GREEN = 115, (0, 177, 64)
@@ -37,9 +40,10 @@ def stream(path, kind="video"):
 
 def times(path):
     """Of the pictures in the order of their showing, in seconds after the first."""
-    packets = probe(path, "packet=pts,stream_index")["packets"]
+    packets = probe(path, "packet=pts,dts,stream_index")["packets"]
     video = stream(path)
-    ticks = sorted(p["pts"] for p in packets if p["stream_index"] == video["index"] and "pts" in p)
+    # AVI has the second kind alone.
+    ticks = sorted(p.get("pts", p.get("dts")) for p in packets if p["stream_index"] == video["index"])
     base = Fraction(video["time_base"])
     return [float((tick - ticks[0]) * base) for tick in ticks], float(base)
 
@@ -90,7 +94,8 @@ def painted(picture, mask, colour):
 
 SOURCE = stream(CLIP)
 WIDTH, HEIGHT = SOURCE["width"], SOURCE["height"]
-SOURCE_TIMES, _ = times(CLIP)
+SOURCE_TIMES = times(CLIP)[0][RANGE]
+SOURCE_TIMES = [at - SOURCE_TIMES[0] for at in SOURCE_TIMES]
 raw = list(sequence(f"raw/{CLASS}", "L"))
 smoothed = list(sequence(f"smoothed/{CLASS}", "L"))
 cutout = list(sequence(f"cutout/{CLASS}", "RGBA"))
@@ -171,11 +176,12 @@ both = (np.concatenate([painted(p, a, colour), painted(p, b, colour)], 1)[TOP:] 
 video("side-by-side", "side-by-side.mp4", "rgb24", ("all", 2 * WIDTH, lambda f: f[TOP:], both))
 
 # The pictures of the cut-outs are those that FFmpeg itself decodes.
-count, value = compare(decoded(CLIP, "rgb24", WIDTH, HEIGHT), pictures)
+count, value = compare(islice(decoded(CLIP, "rgb24", WIDTH, HEIGHT), RANGE.start, RANGE.stop), pictures)
 check("png-alpha", count == FRAMES and value > 40, f"the pictures are {value:.1f} dB from FFmpeg's own")
 print(f"\nThe pictures of `png-alpha` against FFmpeg's own decoding: {count} frames, {value:.1f} dB.")
 
-coco = COCO(str(OUT / "coco.json"))
+with redirect_stdout(None):
+    coco = COCO(str(OUT / "coco.json"))
 seen = set()
 for annotation in coco.loadAnns(coco.getAnnIds()):
     mask = smoothed[annotation["image_id"] - min(coco.getImgIds())]
@@ -189,10 +195,8 @@ missing = sum(mask.any() for mask in smoothed) - len(seen)
 check("coco", missing == 0 and len(coco.getImgIds()) == FRAMES, f"{missing} masks without an annotation")
 print(f"`coco` by pycocotools: {len(coco.getImgIds())} images, {len(seen)} masks, areas, boxes: exact where nothing is said below.")
 
-from PIL import ImageDraw
-
 overlaps = []
-for frame, mask in enumerate(smoothed):
+for frame, mask in enumerate(smoothed, RANGE.start):
     canvas = Image.new("1", (WIDTH, HEIGHT))
     for line in (OUT / f"yolo/{frame:06}.txt").read_text().splitlines():
         numbers = [float(word) for word in line.split()[1:]]

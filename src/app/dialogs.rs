@@ -20,7 +20,8 @@ pub fn show(ctx: &egui::Context, state: &mut State, commands: &mut Vec<Command>)
     let Some(mut dialog) = state.dialog.take() else { return };
     let frame = egui::Frame::window(&ctx.global_style()).inner_margin(20);
     let modal = Modal::new(Id::unique("dialog")).frame(frame).show(ctx, |ui| {
-        ui.set_width(WIDTH);
+        let wide = if dialog == Dialog::Export { EXPORT_WIDTH } else { WIDTH };
+        ui.set_width(wide.min(ctx.content_rect().width() - 80.0));
         ui.heading(t(title(&dialog)));
         ui.add_space(8.0);
         match &mut dialog {
@@ -56,6 +57,7 @@ pub fn show(ctx: &egui::Context, state: &mut State, commands: &mut Vec<Command>)
 }
 
 const WIDTH: f32 = 460.0;
+const EXPORT_WIDTH: f32 = 840.0;
 
 const fn title(dialog: &Dialog) -> Text {
     match dialog {

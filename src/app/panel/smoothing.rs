@@ -95,10 +95,12 @@ fn preset(
 ) {
     let now = state.presets.iter().find(|preset| preset.smoothing == state.choice.settings);
     let name = now.map_or_else(|| t(Text::PresetCustom).to_owned(), title);
+    ui.spacing_mut().item_spacing.x = 4.0;
     let all = state.presets.iter().map(|preset| (title(preset), preset.smoothing));
     if let Some(picked) = choose(ui, "preset", Text::Preset, wide - 38.0, &name, all) {
         (*settings, *touched) = (picked, Some("preset"));
     }
+    ui.spacing_mut().button_padding.x = 5.0;
     let menu = ui.menu_button("…", |ui| {
         let mut entry = |ui: &mut Ui, text: Text, enabled: bool, command: &dyn Fn() -> Command| {
             if ui.add_enabled(enabled, egui::Button::new(t(text))).clicked() {
