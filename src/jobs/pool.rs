@@ -12,7 +12,6 @@ use super::{Full, ImagePlan, Looked, networks::Networks, queue::Queue};
 use crate::{
     frame::Frame,
     pipeline::PipelineError,
-    process,
     video::{ImageBytes, read_image},
 };
 
@@ -73,6 +72,11 @@ impl ImagePool {
         self.queue.try_push(request, bytes)
     }
 
+    /// Whether a request would be refused now.
+    pub fn is_full(&self) -> bool {
+        self.queue.is_full()
+    }
+
     /// How many wait.
     pub fn waiting(&self) -> usize {
         self.queue.waiting()
@@ -87,7 +91,6 @@ impl Drop for ImagePool {
 
 impl Worker {
     fn run(self) {
-        process::give_way_a_little();
         // Its loops over pixels run right here: the other cores have workers of their own.
         let alone = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build();
         loop {

@@ -86,6 +86,10 @@ impl<T> Queue<T> {
         taken
     }
 
+    pub fn is_full(&self) -> bool {
+        !self.has_room(&self.state(), 1)
+    }
+
     /// How many wait.
     pub fn waiting(&self) -> usize {
         self.state().items.len()

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -16,7 +16,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use tokio::{
     sync::{OwnedSemaphorePermit, oneshot},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use utoipa::ToSchema;
 
@@ -27,7 +27,7 @@ use super::{
     upload::shown_name,
 };
 use crate::{
-    jobs::{Detection, ImagePlan, ImageRequest, Looked},
+    jobs::{Detection, Full, ImagePlan, ImageRequest, Looked},
     pipeline::PipelineError,
     project::Plan,
     video::ImageBytes,
@@ -91,6 +91,8 @@ struct Held {
     _room: OwnedSemaphorePermit,
 }
 
+/// How long a refusal takes.
+const FULL_PAUSE: Duration = Duration::from_millis(200);
 /// What all images that are on their way may take.
 pub const MOST_HELD_KIB: usize = 96 << 10;
 
@@ -138,6 +140,12 @@ pub async fn process_image(
     Form(mut form): Form,
 ) -> Result<Json<ImageAnswer>, Problem> {
     let started = Instant::now();
+    if service.pool.is_full() {
+        // Before the image is read: what is refused must cost next to nothing. Whoever asks again
+        // at once gains nothing by it.
+        sleep(FULL_PAUSE).await;
+        return Err(Full.into());
+    }
     let mut read = Parts::default();
     while let Some(field) = timeout(READ_PATIENCE, form.next_field()).await.map_err(|_| Problem::slow())?? {
         match field.name() {
