@@ -4,6 +4,7 @@
 //! Flow from t to s lives on t's grid and says where each of its pixels is in s. With it,
 //! frame s is seen from frame t by sampling s backward: `W(x; s→t)(y) = x(y + f(y))`.
 
+mod check;
 mod cut;
 mod estimate;
 mod field;
