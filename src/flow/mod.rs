@@ -17,7 +17,7 @@ pub use field::FlowField;
 pub use pair::{Flow, FlowPair};
 pub(crate) use places::Upscale;
 pub(crate) use warp::rows_per_band;
-pub use warp::{warp_mask, warp_soft};
+pub use warp::{warp_mask, warp_masks, warp_soft};
 
 use crate::frame::{FrameIndex, FrameSize};
 
