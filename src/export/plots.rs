@@ -29,9 +29,6 @@ pub struct PlotPoint {
 }
 
 const SIZE_PX: (u32, u32) = (1200, 480);
-/// Of the band with the title, and of what stands left of the curves.
-const HEAD_PX: u32 = 48;
-const LEFT_PX: i32 = 78;
 const FONT: &str = "sans-serif";
 
 impl Plot {
@@ -72,14 +69,11 @@ impl Plot {
         let values = self.points.iter().flat_map(|point| [point.raw, point.smoothed]).flatten();
         let top = values.fold(0.0, f64::max);
         let top = if top <= 0.0 { 1.0 } else { (top * 1.05).min(if top <= 1.0 { 1.0 } else { f64::MAX }) };
-        // The names of the curves stand beside the title, where they hide nothing.
-        let (head, body) = area.split_vertically(HEAD_PX);
-        head.draw(&Text::new(self.title.as_str(), (LEFT_PX, 14), (FONT, 26)))?;
-        let mut chart = ChartBuilder::on(&body)
+        let mut chart = ChartBuilder::on(area)
+            .caption(&self.title, (FONT, 26))
             .margin(14)
-            .margin_top(4)
             .x_label_area_size(44)
-            .y_label_area_size(LEFT_PX - 14)
+            .y_label_area_size(64)
             .build_cartesian_2d(first as f64..last as f64, 0.0..top)?;
         chart
             .configure_mesh()
@@ -93,17 +87,28 @@ impl Plot {
             .axis_desc_style((FONT, 19))
             .draw()?;
         // Raw is thin, smoothed is thick: colour alone carries no meaning.
-        for (name, x, [r, g, b], width, value) in [
-            ("raw", 970, palette::RAW, 1, (|point| point.raw) as fn(&PlotPoint) -> Option<f64>),
-            ("smoothed", 1060, palette::SMOOTHED, 3, |point| point.smoothed),
+        for (name, [r, g, b], width, value) in [
+            ("raw", palette::RAW, 1, (|point| point.raw) as fn(&PlotPoint) -> Option<f64>),
+            ("smoothed", palette::SMOOTHED, 3, |point| point.smoothed),
         ] {
             let style = RGBColor(r, g, b).stroke_width(width);
-            for run in self.runs(value) {
+            let mut runs = self.runs(value).into_iter();
+            // The first run, empty if there is none, carries the label.
+            chart
+                .draw_series(LineSeries::new(runs.next().unwrap_or_default(), style))?
+                .label(name)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 26, y)], style));
+            for run in runs {
                 chart.draw_series(LineSeries::new(run, style))?;
             }
-            head.draw(&PathElement::new([(x, 30), (x + 26, 30)], style))?;
-            head.draw(&Text::new(name, (x + 34, 20), (FONT, 19)))?;
         }
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::UpperRight)
+            .background_style(WHITE.mix(0.85))
+            .border_style(BLACK.mix(0.2))
+            .label_font((FONT, 17))
+            .draw()?;
         area.present()
     }
 
