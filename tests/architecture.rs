@@ -67,11 +67,12 @@ fn smoothing_and_metrics_do_no_io() {
 }
 
 /// `a ← b`: b may use a. A layer may use itself and those before it.
-const LAYERS: [&[&str]; 6] = [
+const LAYERS: [&[&str]; 7] = [
     &["frame", "mask", "region", "process", "simd", "stages"],
     &["video", "segment", "flow", "smooth", "metrics"],
     &["store", "export", "project"],
     &["pipeline"],
+    &["jobs"],
     &["app", "cli", "service"],
     &["main", "lib"],
 ];

@@ -12,7 +12,7 @@ use super::{
     text::{Text, fill, t},
     theme,
 };
-use crate::pipeline::Snapshot;
+use crate::{jobs::LineState, pipeline::Snapshot};
 
 pub fn top(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     egui::Panel::top("top").resizable(false).show(ui, |ui| {
@@ -71,6 +71,13 @@ pub fn top(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
                     let text = fill(Text::Waiting, &[&state.waiting.len()]);
                     if ui.button(text).clicked() {
                         commands.push(Command::OpenNext);
+                    }
+                }
+                if !state.waiting.is_empty() || !state.line.clips.is_empty() {
+                    let over = state.line.clips.iter().filter(|clip| clip.state == LineState::Done).count();
+                    let text = fill(Text::LineButton, &[&over, &state.line.clips.len()]);
+                    if ui.button(text).on_hover_text(t(Text::LineHint)).clicked() {
+                        commands.push(Command::Show(Dialog::Line));
                     }
                 }
             });

@@ -6,6 +6,7 @@ use super::{
     App,
     choice::Choice,
     history::History,
+    lineup::{LineCommand, folder_for},
     machine::{Machine, Usage},
     player::{Move, Player},
     plots::{self, Curve},
@@ -60,6 +61,7 @@ pub enum Command {
         path: PathBuf,
     },
     ShowPlots(Vec<Curve>),
+    Line(LineCommand),
     Stabilise,
     Cancel,
     /// Pauses pass 1, or lets it go on.
@@ -179,6 +181,7 @@ impl App {
                 plots::save(self.mail.clone(), curve, &state.results, path);
             }
             Command::ShowPlots(plots) => state.preferences.plots = plots,
+            Command::Line(command) => self.line(command),
             Command::Machine(machine) => self.set_machine(machine),
             Command::ClearCache => self.clips.clear(self.mail.clone()),
             Command::Stabilise => {
@@ -326,9 +329,7 @@ impl App {
     fn fill_plan(&mut self) {
         let Some(clip) = &self.state.clip else { return };
         if self.state.plan.folder.is_empty() {
-            let stem = clip.path.file_stem().unwrap_or_default().to_string_lossy();
-            let folder = clip.path.with_file_name(format!("{stem}-steady"));
-            self.state.plan.folder = folder.display().to_string();
+            self.state.plan.folder = folder_for(&clip.path).display().to_string();
         }
     }
 }

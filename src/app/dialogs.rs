@@ -2,6 +2,7 @@
 
 mod export;
 mod files;
+mod lineup;
 mod model;
 mod settings;
 
@@ -25,6 +26,7 @@ pub fn show(ctx: &egui::Context, state: &mut State, commands: &mut Vec<Command>)
         ui.add_space(8.0);
         match &mut dialog {
             Dialog::Export => export::show(ui, state, commands),
+            Dialog::Line => lineup::show(ui, state, commands),
             Dialog::Settings => settings::show(ui, state, commands),
             Dialog::Keys => list(ui),
             Dialog::SaveProject { path } => files::save_project(ui, path, commands),
@@ -40,7 +42,7 @@ pub fn show(ctx: &egui::Context, state: &mut State, commands: &mut Vec<Command>)
             Dialog::TrustModel { pt, sha256 } => model::trust(ui, pt, sha256, commands),
             Dialog::DescribeModel(form) => model::describe(ui, form, commands),
         }
-        if matches!(dialog, Dialog::Settings | Dialog::Keys) {
+        if matches!(dialog, Dialog::Settings | Dialog::Keys | Dialog::Line) {
             ui.add_space(10.0);
             if ui.button(t(Text::Close)).clicked() {
                 commands.push(Command::CloseDialog);
@@ -59,6 +61,7 @@ const WIDTH: f32 = 460.0;
 const fn title(dialog: &Dialog) -> Text {
     match dialog {
         Dialog::Export => Text::ExportTitle,
+        Dialog::Line => Text::LineTitle,
         Dialog::Settings => Text::Settings,
         Dialog::Keys => Text::Keys,
         Dialog::SaveProject { .. } => Text::SaveProject,

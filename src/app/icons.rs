@@ -15,6 +15,10 @@ pub enum Icon {
     Undo,
     Redo,
     Settings,
+    Up,
+    Down,
+    Stop,
+    Remove,
 }
 
 /// A button with a sign, a name for who can't see it, and a hint.
@@ -59,6 +63,13 @@ fn paint(ui: &Ui, icon: Icon, centre: Pos2, colour: Color32) {
                 |x: f32| Shape::rect_filled(Rect::from_center_size(at(x, 0.0), vec2(3.5, 11.0)), 0.0, colour);
             vec![bar(-3.0), bar(3.0)]
         }
+        Icon::Up => vec![Shape::line(vec![at(-5.0, 3.0), at(0.0, -3.0), at(5.0, 3.0)], stroke)],
+        Icon::Down => vec![Shape::line(vec![at(-5.0, -3.0), at(0.0, 3.0), at(5.0, -3.0)], stroke)],
+        Icon::Stop => vec![Shape::rect_filled(Rect::from_center_size(centre, vec2(9.0, 9.0)), 1.0, colour)],
+        Icon::Remove => vec![
+            Shape::line_segment([at(-4.5, -4.5), at(4.5, 4.5)], stroke),
+            Shape::line_segment([at(-4.5, 4.5), at(4.5, -4.5)], stroke),
+        ],
         Icon::Undo => turn(centre, 1.0, stroke),
         Icon::Redo => turn(centre, -1.0, stroke),
         Icon::Settings => [(-4.5, 2.5), (0.0, -3.0), (4.5, 1.0)]

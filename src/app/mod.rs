@@ -11,6 +11,7 @@ mod icons;
 mod jobs;
 mod keys;
 mod lasso;
+mod lineup;
 mod machine;
 mod mode_bar;
 mod models;
@@ -33,14 +34,18 @@ mod work;
 
 use std::{
     path::PathBuf,
-    sync::mpsc::Receiver,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::Receiver,
+    },
     time::{Duration, Instant},
 };
 
 use anyhow::anyhow;
 use eframe::egui;
 
-use crate::{process, project::data_folder, store::Store};
+use crate::{jobs::Lineup, process, project::data_folder, store::Store};
 pub use choice::{Choice, Preferences};
 pub use commands::Command;
 pub use state::State;
@@ -103,6 +108,9 @@ pub struct App {
     store: PathBuf,
     clips: Clips,
     keeper: Keeper,
+    lineup: Lineup,
+    /// Whether the line looks otherwise than it did.
+    line_changed: Arc<AtomicBool>,
     screen: Screen,
     /// What is on the screen.
     shown: Option<Shown>,
@@ -133,14 +141,24 @@ impl App {
         text::set_language(preferences.language);
         work::list_models(mail.clone(), preferences.models.clone());
         work::look_for_cuda(mail.clone());
+        let line_file = folders.data.join("line.json");
         let keeper = Keeper::new(mail.clone(), folders.data);
         keeper.send(Job::Presets(PresetChange::List));
         keeper.send(Job::LookForLeftOver);
         let machine = preferences.machine.clone();
         let store = machine.cache_folder.clone().unwrap_or_else(|| folders.cache.clone());
         let clips = Clips::in_folder(store.clone(), machine.cache_bytes());
+        let state = State::new(preferences, store);
+        let line_changed = Arc::new(AtomicBool::new(false));
+        let (changed, screen) = (line_changed.clone(), ctx.clone());
+        let lineup = Lineup::open(&line_file, lineup::machine(&state), move || {
+            changed.store(true, Ordering::Relaxed);
+            screen.request_repaint();
+        });
         Self {
-            state: State::new(preferences, store),
+            state,
+            lineup,
+            line_changed,
             ctx: ctx.clone(),
             screen: Screen::new(mail.clone(), clips.clone(), machine.preview_bytes()),
             mail,
@@ -223,6 +241,7 @@ impl eframe::App for App {
         self.stop_all();
         self.wait_for_export();
         self.keeper.finish();
+        self.lineup.finish();
         self.stats.write();
     }
 }

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     export::{ExportKind, ExportOptions, NameError},
+    jobs,
     pipeline::{CancelToken, FrameRange, Progress, RunProgress},
     project::{LeftOver, Preset, Presets, Project},
     segment::{ClassGroup, torchscript::CudaStatus},
@@ -43,6 +44,8 @@ impl Clip {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Dialog {
     Export,
+    /// The line of clips.
+    Line,
     Settings,
     Keys,
     SaveProject {
@@ -147,6 +150,8 @@ pub struct State {
     pub opening: Option<PathBuf>,
     /// Dropped together with the open one; opened next.
     pub waiting: VecDeque<PathBuf>,
+    /// Clips that are done one after another.
+    pub line: jobs::Shown,
     pub path_field: String,
     pub models: Option<Vec<ModelInfo>>,
     pub choice: Choice,
@@ -185,6 +190,7 @@ impl State {
             clip: None,
             opening: None,
             waiting: VecDeque::new(),
+            line: jobs::Shown::default(),
             path_field: String::new(),
             models: None,
             choice: preferences.choice.clone(),

@@ -362,6 +362,25 @@ texts! {
     ErrorTitle: "Something went wrong", "Что-то пошло не так";
     Copy: "Copy", "Копировать";
     Dismiss: "Dismiss", "Скрыть";
+    LineTitle: "Queue", "Очередь";
+    LineButton: "Queue {} / {}", "Очередь {} / {}";
+    LineEmpty: "Nothing is in line yet", "В очереди пока ничего нет";
+    LineHint: "Clips are done one after another with the settings of the moment when they came in; files go beside the clip",
+        "Видео обрабатываются по очереди с настройками на момент добавления; файлы кладутся рядом с видео";
+    LineAddDropped: "Add {} dropped files", "Добавить перетащенные файлы: {}";
+    LineAddOpen: "Add this clip", "Добавить это видео";
+    LineHold: "Pause the queue", "Приостановить";
+    LineGoOn: "Start the queue", "Запустить";
+    LineUp: "Up", "Выше";
+    LineDown: "Down", "Ниже";
+    LineRetry: "Try again", "Повторить";
+    LineRemove: "Remove", "Убрать";
+    LineWaiting: "waits", "ждёт";
+    LineRunning: "begins", "начинается";
+    LineDone: "done", "готово";
+    LineFailed: "failed", "ошибка";
+    LineCancelled: "cancelled", "отменено";
+    LineUnsaved: "The queue can't be saved: {}", "Очередь не сохраняется: {}";
     Waiting: "{} more files wait: open the next", "Ещё файлов в очереди: {}. Открыть следующий";
     Loss: "Part of the file could not be read: {}", "Часть файла не прочитана: {}";
     KeyPlay: "Play or pause", "Воспроизведение или пауза";

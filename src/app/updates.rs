@@ -1,7 +1,10 @@
 //! What happens between two pictures: events are taken in, keys and drops become commands,
 //! time moves the playhead, and the screen is asked for what it shall show.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use eframe::egui;
 
@@ -34,6 +37,9 @@ impl App {
             self.take(event);
         }
         self.take_drops(ctx);
+        if self.line_changed.swap(false, Ordering::Relaxed) || self.state.line.progress.is_some() {
+            self.state.line = self.lineup.shown();
+        }
         for command in keys::commands(ctx, &self.state) {
             self.run(command);
         }
@@ -78,6 +84,7 @@ impl App {
             || state.exporting.is_some()
             || state.tuning.is_some()
             || state.opening.is_some()
+            || state.line.progress.is_some()
             || state.measuring.as_ref().is_some_and(|measuring| measuring.running)
     }
 
@@ -276,6 +283,9 @@ impl App {
         if let Some(first) = paths.next() {
             self.state.waiting = paths.collect();
             self.run(Command::Open(first));
+            if !self.state.waiting.is_empty() {
+                self.run(Command::Show(Dialog::Line));
+            }
         }
     }
 

@@ -197,7 +197,7 @@ pub enum DeviceArg {
 /// Less can't hold the pictures of a stage each.
 const LEAST_MEMORY_BYTES: usize = 64 << 20;
 
-fn parse_bytes(text: &str) -> Result<usize, String> {
+pub fn parse_bytes(text: &str) -> Result<usize, String> {
     let number = text.trim_end_matches(['B', 'b', 'i']);
     let (digits, shift) = match number.char_indices().last().map(|(at, unit)| (&number[..at], unit)) {
         Some((digits, 'K' | 'k')) => (digits, 10),

@@ -175,7 +175,7 @@ fn make_clip(folder: &Path, frames: u32) -> Result<PathBuf> {
             .flat_map(|i| {
                 let (x, y) = (i % size.width(), i / size.width());
                 let is_disc = x.abs_diff(cx).pow(2) + y.abs_diff(cy).pow(2) < 120 * 120;
-                let grain = ((x + 2 * t) * 31 ^ y * 17) as u8 & 63;
+                let grain = (((x + 2 * t) * 31) ^ (y * 17)) as u8 & 63;
                 if is_disc { [220, 180, 160] } else { [grain, grain + 20, 90] }
             })
             .collect();

@@ -2,9 +2,11 @@
 
 use crate::{
     export::ExportError,
+    jobs::batch::BatchError,
     pipeline::PipelineError,
-    project::{PresetError, ProjectError},
+    project::{PipelinesError, PresetError, ProjectError},
     segment::{SegmentError, install::InstallError},
+    service::ServiceError,
     store::StoreError,
     video::VideoError,
 };
@@ -17,6 +19,12 @@ pub enum ExitCode {
     Input = 3,
     Model = 4,
     Output = 5,
+    /// Of a batch, some inputs failed.
+    Some = 6,
+    /// Of a batch, all inputs failed.
+    None = 7,
+    /// The same may succeed another time (`EX_TEMPFAIL` of sysexits).
+    TryAgain = 75,
     /// As a shell reports an interrupted process.
     Cancelled = 130,
 }
@@ -25,6 +33,19 @@ pub enum ExitCode {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct WrongUse(pub String);
+
+/// What is left to say when a batch is over and inputs failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{failed} of {total} inputs failed; the column «error» of results.csv says why")]
+pub struct Failures {
+    pub failed: usize,
+    pub total: usize,
+}
+
+/// A failure that may pass.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct TryAgain(pub PipelineError);
 
 /// Says on standard error what went wrong, and gives the code for it.
 pub fn report(error: &anyhow::Error) -> ExitCode {
@@ -42,6 +63,32 @@ fn code_of(error: &anyhow::Error) -> ExitCode {
 }
 
 fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<ExitCode> {
+    if let Some(Failures { failed, total }) = cause.downcast_ref() {
+        return Some(if failed < total { ExitCode::Some } else { ExitCode::None });
+    }
+    if cause.is::<TryAgain>() {
+        return Some(ExitCode::TryAgain);
+    }
+    if let Some(error) = cause.downcast_ref::<BatchError>() {
+        return Some(match error {
+            BatchError::Input { .. } => ExitCode::Input,
+            BatchError::Write { .. } | BatchError::Busy(_) => ExitCode::Output,
+            BatchError::Segment(_) => ExitCode::Model,
+            BatchError::Pipelines(error) => of_pipelines(error),
+            BatchError::Steps(_) => ExitCode::WrongUse,
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<ServiceError>() {
+        return Some(match error {
+            ServiceError::Open(_) | ServiceError::Listen { .. } => ExitCode::WrongUse,
+            ServiceError::Pipelines(error) => of_pipelines(error),
+            ServiceError::Telemetry(_) => ExitCode::Fault,
+            _ => ExitCode::Output,
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<PipelinesError>() {
+        return Some(of_pipelines(error));
+    }
     if let Some(error) = cause.downcast_ref::<PipelineError>() {
         return Some(match error {
             PipelineError::Video(error) => of_video(error),
@@ -76,16 +123,28 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<ExitCode> 
         });
     }
     if let Some(error) = cause.downcast_ref::<PresetError>() {
-        return Some(match error {
-            PresetError::Database { .. } | PresetError::Folder { .. } => ExitCode::Output,
-            PresetError::Import(_) => ExitCode::Input,
-            _ => ExitCode::WrongUse,
-        });
+        return Some(of_presets(error));
     }
     if cause.is::<StoreError>() {
         return Some(ExitCode::Output);
     }
     cause.is::<WrongUse>().then_some(ExitCode::WrongUse)
+}
+
+fn of_presets(error: &PresetError) -> ExitCode {
+    match error {
+        PresetError::Database { .. } | PresetError::Folder { .. } => ExitCode::Output,
+        PresetError::Import(_) => ExitCode::Input,
+        _ => ExitCode::WrongUse,
+    }
+}
+
+fn of_pipelines(error: &PipelinesError) -> ExitCode {
+    match error {
+        PipelinesError::Database(error) => of_presets(error),
+        PipelinesError::Import(_) => ExitCode::Input,
+        _ => ExitCode::WrongUse,
+    }
 }
 
 fn of_video(error: &VideoError) -> ExitCode {

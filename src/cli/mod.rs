@@ -14,6 +14,7 @@ macro_rules! eprintln {
 }
 
 mod args;
+mod batch;
 mod bench;
 mod doctor;
 mod evaluate;
@@ -22,9 +23,11 @@ pub mod info;
 mod interrupt;
 mod models;
 mod network;
+mod pipelines;
 mod presets;
 mod project;
 mod run;
+mod serve;
 
 use std::{io::Write, path::Path};
 
@@ -56,7 +59,8 @@ pub struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done · 1 a fault of the program · 2 wrong use · 3 the input can't be read · \
-4 the model can't be used · 5 the output can't be written · 130 cancelled\n\n\
+4 the model can't be used · 5 the output can't be written · 6 some inputs of a batch failed · 7 all did · 75 try again later · \
+130 cancelled\n\n\
 RUST_LOG=steadymask=info tells more on standard error.";
 
 #[derive(Subcommand)]
@@ -65,6 +69,12 @@ enum Command {
     Run(run::RunArgs),
     /// Export from what an earlier run has stored, without the network
     Export(run::RunArgs),
+    /// Run many videos and images through a pipeline; goes on where it was stopped
+    Batch(batch::BatchArgs),
+    /// Serve the engine over HTTP, with a page for the browser
+    Serve(serve::ServeArgs),
+    /// List, show and change named pipelines
+    Pipelines(pipelines::PipelinesArgs),
     /// Score raw and smoothed masks against ground truth, method by method
     Evaluate(evaluate::EvaluateArgs),
     /// Say what each stage costs on this machine, and what the network alone does
@@ -95,6 +105,9 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Some(Command::Run(args)) => run::run(args, run::Source::Network),
         Some(Command::Export(args)) => run::run(args, run::Source::Stored),
+        Some(Command::Batch(args)) => batch::run(args),
+        Some(Command::Serve(args)) => serve::run(args),
+        Some(Command::Pipelines(args)) => pipelines::run(args),
         Some(Command::Evaluate(args)) => evaluate::run(args),
         Some(Command::Bench(args)) => bench::run(args, &clock),
         Some(Command::Info(args)) => info::run(args),

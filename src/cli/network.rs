@@ -11,9 +11,9 @@ use super::{
 use crate::{
     pipeline::{Every, Model},
     segment::{
-        ClassGroup, Manifest, Mattes, MattesError, SegmentError, Segmenter,
+        ClassGroup, Manifest, Mattes, MattesError, Segmenter as _,
         library::Library,
-        torchscript::{Device, Options, TorchScript},
+        torchscript::{Device, Options},
     },
     store::Store,
 };
@@ -59,25 +59,12 @@ impl NetworkArgs {
             });
         }
         let library = Library::new(self.models_dir.as_deref());
-        let name = match &self.model {
-            Some(name) => name.as_str(),
-            None => library.best().ok_or_else(no_model)?,
-        };
-        let found = library.find(name, self.trust_model)?;
-        let options = Options {
-            device: machine.device(),
-            threads: machine.threads,
-            long_side: self.long_side,
-            try_sizes: !found.is_ours,
-        };
-        let mut manifest = found.manifest.clone();
+        let mut found = library.find_or_best(self.model.as_deref(), self.trust_model)?;
         if let Some(long_side) = self.long_side {
-            manifest.input = manifest.input.with_long_side(long_side);
+            found.manifest.input = found.manifest.input.with_long_side(long_side);
         }
-        let load = move || -> Result<Box<dyn Segmenter>, SegmentError> {
-            Ok(Box::new(TorchScript::load(&found.pt, found.manifest, options)?))
-        };
-        Ok(Model { manifest, load: Box::new(load) })
+        let options = Options { device: machine.device(), threads: machine.threads, ..Options::default() };
+        Ok(Model { manifest: found.manifest.clone(), load: Box::new(move || found.load(options)) })
     }
 
     /// The masks to make.
@@ -99,16 +86,8 @@ impl NetworkArgs {
     }
 }
 
-fn no_model() -> SegmentError {
-    SegmentError::Model {
-        name: "no network is installed".into(),
-        cause: "masks come from a network or from --masks".into(),
-        remedy: "run «steadymask models setup»".into(),
-    }
-}
-
 /// Old results make room for new ones beyond this.
-const STORE_LIMIT_BYTES: u64 = 20 << 30;
+pub const STORE_LIMIT_BYTES: u64 = 20 << 30;
 
 impl MachineArgs {
     pub fn device(&self) -> Device {

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     export::ExportOptions,
     metrics::{ClassSummary, Distribution, Metric},
-    pipeline::{CancelToken, Finished, Progress, Run, RunProgress},
+    pipeline::{CancelToken, Finished, Progress, Run, RunProgress, Snapshot},
     project::is_project,
     region::Polygon,
 };
@@ -169,9 +169,7 @@ impl Bars {
                 None => bar.unset_length(),
             }
             bar.set_position(snapshot.done as u64);
-            let rate = snapshot.frames_per_sec.map_or_else(String::new, |rate| format!("{rate:.1} frames/s"));
-            let left = snapshot.left.map_or_else(String::new, |left| format!(" · {} left", clock(left)));
-            bar.set_message(rate + &left);
+            bar.set_message(pace(&snapshot, "frames/s"));
         }
     }
 
@@ -182,9 +180,16 @@ impl Bars {
     }
 }
 
-fn style() -> ProgressStyle {
+pub fn style() -> ProgressStyle {
     ProgressStyle::with_template("{prefix:8} {wide_bar} {human_pos}/{human_len}  {msg}")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// How fast it goes, and how long it will still take, as far as is known.
+pub fn pace(snapshot: &Snapshot, unit: &str) -> String {
+    let rate = snapshot.frames_per_sec.map_or_else(String::new, |rate| format!("{rate:.1} {unit}"));
+    let left = snapshot.left.map_or_else(String::new, |left| format!(" · {} left", clock(left)));
+    rate + &left
 }
 
 /// Minutes and seconds, with hours where there are any.

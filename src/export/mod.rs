@@ -1,6 +1,7 @@
 //! Files that leave the program. Each [`Exporter`] makes one kind of file of the stream of
 //! frames and rows. [`Exports`] keeps the files of a job hidden until all of them are whole.
 
+mod boxes;
 mod coco;
 mod data;
 mod draw;
@@ -24,6 +25,7 @@ use std::{
 use serde::Serialize;
 use staging::Staging;
 
+pub use boxes::{bounds, score};
 pub use kinds::{ExportKind, KindGroup, KindInfo};
 pub use names::{NameError, NameTemplate, Names};
 pub use options::{Backdrop, Edges, ExportOptions};

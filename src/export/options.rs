@@ -17,7 +17,9 @@ pub struct ExportOptions {
 }
 
 /// How a smoothed mask ends where it is written as grey or as transparency.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum, utoipa::ToSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Edges {
     /// In or out

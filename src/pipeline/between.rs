@@ -32,7 +32,7 @@ impl Every {
     }
 
     pub fn sees(self, index: usize, range: FrameRange) -> bool {
-        index % self.0 == 0 || index == range.first || index == range.last
+        index.is_multiple_of(self.0) || index == range.first || index == range.last
     }
 
     /// Of a frame that the network does not see: the nearest before it that it sees, and after

@@ -36,3 +36,20 @@ pub enum PipelineError {
     #[error("{0}; this is a fault of the program, please report it")]
     Internal(String),
 }
+
+impl PipelineError {
+    /// Whether the same work may succeed a little later, with nothing changed but the machine:
+    /// a disk that was full or away, a device without memory. What is wrong with the input, the
+    /// model or the settings stays wrong.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Video(error) | Self::Export(ExportError::Video(error)) => {
+                matches!(error, VideoError::System { .. } | VideoError::Write { .. })
+            }
+            Self::Segment(error) => matches!(error, SegmentError::Inference { .. }),
+            Self::Export(error) => matches!(error, ExportError::Write { .. }),
+            Self::Store(_) | Self::Cancelled => true,
+            _ => false,
+        }
+    }
+}

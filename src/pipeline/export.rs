@@ -181,9 +181,9 @@ impl Begun {
     }
 }
 
-/// In class maps a class has the number that its name says, or else its place in the network's
-/// output, where that begins with the background.
-fn export_classes(groups: &[ClassGroup], manifest: &Manifest) -> Vec<ExportClass> {
+/// The classes as files have them. In class maps a class has the number that its name says, or
+/// else its place in the network's output, where that begins with the background.
+pub fn export_classes(groups: &[ClassGroup], manifest: &Manifest) -> Vec<ExportClass> {
     let shift = usize::from(manifest.activation != Activation::Softmax);
     let mut taken: Vec<u8> = Vec::new();
     for group in groups {

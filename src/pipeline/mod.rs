@@ -19,7 +19,7 @@ pub use analyse::{Analysed, Analysis, FlowTrack, FrameRange, LoadNetwork, Segmen
 pub use between::Every;
 pub use error::PipelineError;
 pub use evaluate::{Evaluation, Scored};
-pub use export::{Begun, Export, Finished};
+pub use export::{Begun, Export, Finished, export_classes};
 pub use preview::{Detail, Preview, Previewed};
 pub use progress::{CancelToken, Progress, Snapshot};
 pub use proxies::make_proxies;

@@ -12,10 +12,11 @@ use super::{
 use crate::{
     export::{ExportKind, ExportOptions},
     flow::{Estimator, Quality},
+    frame::FrameSize,
     region::Region,
     segment::{ClassGroup, Manifest, SegmentError, Segmenter},
     smooth::Settings,
-    store::Store,
+    store::{ClipStore, Store},
     video,
 };
 
@@ -79,39 +80,22 @@ impl Run {
         let export = Export {
             video: self.video.clone(),
             manifest: self.model.manifest.clone(),
-            classes: self.classes,
+            classes: self.classes.clone(),
             range: self.range,
             every: self.every,
             settings: self.settings,
             auto: self.auto,
-            leave_out: self.leave_out,
-            exports: self.exports,
-            options: self.options,
-            out: self.out,
+            leave_out: self.leave_out.clone(),
+            exports: self.exports.clone(),
+            options: self.options.clone(),
+            out: self.out.clone(),
             force: self.force,
             memory_bytes: self.memory_bytes / 2,
         };
         let export = export.begin()?;
-        let clip = self.store.clip(&video::fingerprint(&self.video)?)?;
-        let flow = (self.settings.motion.is_on() || !self.every.is_one()).then_some(FLOW);
-        let mut tracks =
-            Tracks::open(&clip, &self.model.manifest, size, flow, self.auto.then_some(SCORING_FLOW))?
-                .with_every(&clip, self.every)?;
-        if let Some(scoring) = &mut tracks.scoring_flow {
-            scoring.range = stretch(self.range);
-        }
+        let (_clip, tracks) = self.tracks(size)?;
         let stop = cancel.child();
-        let analysis = Analysis {
-            video: self.video,
-            range: self.range,
-            tracks: tracks.clone(),
-            load_network: self.model.load,
-            memory_bytes: self.memory_bytes / 2,
-            progress: progress.network.clone(),
-            cancel: stop.clone(),
-            watch: Watch::default(),
-        }
-        .spawn();
+        let analysis = self.analysis(&tracks, &progress.network, &stop).spawn();
         // When pass 1 fails, the passes behind it stop rather than use up what is stored.
         let watched = stop.clone();
         let mut analysis = Some(thread::spawn(move || {
@@ -132,6 +116,38 @@ impl Run {
                 Err(PipelineError::Internal("pass 1 stopped without a reason".into()))
             }
             written => written.inspect_err(|_| stop.cancel()),
+        }
+    }
+
+    /// Pass 1 alone: what it finds out is in the store, and the other passes need no network.
+    pub fn analyse(self, progress: &Progress, cancel: &CancelToken) -> Result<Analysed, PipelineError> {
+        let (_clip, tracks) = self.tracks(video::open(&self.video)?.info().size)?;
+        join(self.analysis(&tracks, progress, cancel).spawn())
+    }
+
+    /// The tracks of the clip, ours while the store of the clip is held.
+    fn tracks(&self, size: FrameSize) -> Result<(ClipStore, Tracks), PipelineError> {
+        let clip = self.store.clip(&video::fingerprint(&self.video)?)?;
+        let flow = (self.settings.motion.is_on() || !self.every.is_one()).then_some(FLOW);
+        let scoring = self.auto.then_some(SCORING_FLOW);
+        let mut tracks =
+            Tracks::open(&clip, &self.model.manifest, size, flow, scoring)?.with_every(&clip, self.every)?;
+        if let Some(scoring) = &mut tracks.scoring_flow {
+            scoring.range = stretch(self.range);
+        }
+        Ok((clip, tracks))
+    }
+
+    fn analysis(self, tracks: &Tracks, progress: &Progress, cancel: &CancelToken) -> Analysis {
+        Analysis {
+            video: self.video,
+            range: self.range,
+            tracks: tracks.clone(),
+            load_network: self.model.load,
+            memory_bytes: self.memory_bytes / 2,
+            progress: progress.clone(),
+            cancel: cancel.clone(),
+            watch: Watch::default(),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Work that lasts: projects in files of their own, what is kept against a crash, and the
-//! user's named settings.
+//! user's named settings and pipelines.
 
 mod file;
 mod locate;
+mod pipelines;
 mod presets;
 mod recovery;
+mod steps;
 
 use std::path::PathBuf;
 
@@ -13,8 +15,13 @@ pub use file::{
     named,
 };
 pub use locate::{Located, locate};
+pub use pipelines::{Pipeline, Pipelines, PipelinesError};
 pub use presets::{Preset, PresetError, Presets};
 pub use recovery::{Kept, LeftOver, Recovery};
+pub use steps::{
+    CleanUpStep, DecodeStep, DetectBoxStep, ExportStep, NormaliseStep, Plan, ResizeStep, SegmentStep,
+    SmoothStep, Step, StepsError,
+};
 
 use crate::export::ExportError;
 

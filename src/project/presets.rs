@@ -57,22 +57,7 @@ impl Presets {
 
     /// Opens the database, which is made where there is none.
     pub fn open(path: &Path) -> Result<Self, PresetError> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)
-                .map_err(|cause| PresetError::Folder { path: folder.to_owned(), cause })?;
-        }
-        let open = || {
-            let database = Connection::open(path)?;
-            database.busy_timeout(PATIENCE)?;
-            database.execute_batch(
-                "CREATE TABLE IF NOT EXISTS presets (
-                     name TEXT PRIMARY KEY COLLATE NOCASE,
-                     preset TEXT NOT NULL -- JSON, so that presets can come to hold more
-                 ) STRICT",
-            )?;
-            Ok(database)
-        };
-        let database = open().map_err(|cause| PresetError::Database { path: path.to_owned(), cause })?;
+        let database = open_database(path)?;
         Ok(Self { database, path: path.to_owned() })
     }
 
@@ -203,6 +188,26 @@ struct Stored {
     smoothing: Smoothing,
     #[serde(flatten)]
     unknown: Map<String, Value>,
+}
+
+/// The database of everything that has a name, with its table of presets.
+pub(super) fn open_database(path: &Path) -> Result<Connection, PresetError> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)
+            .map_err(|cause| PresetError::Folder { path: folder.to_owned(), cause })?;
+    }
+    let open = || {
+        let database = Connection::open(path)?;
+        database.busy_timeout(PATIENCE)?;
+        database.execute_batch(
+            "CREATE TABLE IF NOT EXISTS presets (
+                 name TEXT PRIMARY KEY COLLATE NOCASE,
+                 preset TEXT NOT NULL -- JSON, so that presets can come to hold more
+             ) STRICT",
+        )?;
+        Ok(database)
+    };
+    open().map_err(|cause| PresetError::Database { path: path.to_owned(), cause })
 }
 
 fn same(a: &str, b: &str) -> bool {

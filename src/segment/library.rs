@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Manifest, SegmentError, catalogue};
+use super::torchscript::{Options, TorchScript};
+use super::{InputSize, Manifest, SegmentError, Segmenter, catalogue};
 
 const TRUST_LIST: &str = "trusted.json";
 
@@ -35,6 +36,38 @@ pub struct Found {
     pub manifest: Manifest,
     /// Whether our installer made it. The size rule of such a network need not be tried.
     pub is_ours: bool,
+}
+
+impl Found {
+    /// With another long side of its input.
+    ///
+    /// # Errors
+    /// Where its size is fixed.
+    pub fn resized(mut self, long_side: u32) -> Result<Self, SegmentError> {
+        if let InputSize::Fixed { width, height } = self.manifest.input {
+            return Err(SegmentError::Model {
+                name: self.manifest.name,
+                cause: format!("its input is always {width}×{height}"),
+                remedy: "leave the long side out".into(),
+            });
+        }
+        self.manifest.input = self.manifest.input.with_long_side(long_side);
+        Ok(self)
+    }
+
+    /// With other numbers for each channel. What it finds then is kept apart.
+    pub fn normalised(mut self, mean: [f32; 3], std: [f32; 3]) -> Self {
+        if (mean, std) != (self.manifest.mean, self.manifest.std) {
+            let key = format!("{} {mean:?} {std:?}", self.manifest.sha256);
+            self.manifest = Manifest { mean, std, sha256: sha256(key.as_bytes()), ..self.manifest };
+        }
+        self
+    }
+
+    pub fn load(self, options: Options) -> Result<Box<dyn Segmenter>, SegmentError> {
+        let options = Options { try_sizes: !self.is_ours, ..options };
+        Ok(Box::new(TorchScript::load(&self.pt, self.manifest, options)?))
+    }
 }
 
 impl Library {
@@ -100,6 +133,16 @@ impl Library {
     /// The name of the best network of the catalogue that is installed.
     pub fn best(&self) -> Option<&'static str> {
         catalogue::entries().iter().map(|entry| entry.name.as_str()).find(|name| self.path_of(name).is_some())
+    }
+
+    /// The network of this name, as [`Self::find`] does, or the best that is installed.
+    pub fn find_or_best(&self, name: Option<&str>, trust: bool) -> Result<Found, SegmentError> {
+        let none = || SegmentError::Model {
+            name: "no network is installed".into(),
+            cause: "masks come from a network or from --masks".into(),
+            remedy: "run «steadymask models setup»".into(),
+        };
+        self.find(name.or_else(|| self.best()).ok_or_else(none)?, trust)
     }
 
     /// The network that a user names, by its name or by the path of its `.pt`. `trust` opens

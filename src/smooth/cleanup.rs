@@ -31,6 +31,14 @@ pub fn remove_specks(mask: Mask, min_area_px: u32) -> Mask {
     parts.draw(mask.size(), |root| areas[root] >= u64::from(min_area_px))
 }
 
+/// Its part with the most pixels; of equals the first. An empty mask has none.
+pub fn largest_part(mask: &Mask) -> Mask {
+    let parts = Parts::of(mask, Touching::AlsoAtCorners);
+    let areas = parts.areas();
+    let largest = (0..areas.len()).max_by_key(|&root| (areas[root], usize::MAX - root));
+    parts.draw(mask.size(), |root| Some(root) == largest)
+}
+
 /// With its holes of at most `max_area_px` pixels filled. A hole does not reach the border.
 pub fn fill_holes(mask: Mask, max_area_px: u32) -> Mask {
     if max_area_px == 0 {

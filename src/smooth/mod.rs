@@ -28,7 +28,7 @@ mod window;
 
 use std::sync::Arc;
 
-pub use cleanup::{fill_holes, hysteresis, remove_specks};
+pub use cleanup::{fill_holes, hysteresis, largest_part, remove_specks};
 pub use decide::{decide, harden, outside};
 pub use hard::HardSmoother;
 pub use settings::{Alpha, Input, Method, Settings, SettingsError, Switch, Threshold, Timing, Window};

@@ -82,6 +82,15 @@ impl Store {
         }
     }
 
+    /// Removes what is kept of the clip, unless somebody has it open.
+    pub fn forget(&self, fingerprint: &str) {
+        let folder = self.root.join(fingerprint);
+        if File::open(folder.join(LOCK_NAME)).is_ok_and(|lock| lock.try_lock().is_ok()) {
+            // What can't be removed makes room later, by age.
+            let _ = fs::remove_dir_all(&folder);
+        }
+    }
+
     /// What all clips take on the disk.
     pub fn bytes(&self) -> u64 {
         self.clips().iter().map(|(_, _, bytes)| bytes).sum()

@@ -1,6 +1,7 @@
 //! A sequence of images as a video: a folder, a glob, or one image. Their rate is nominal.
 
 use std::cmp::Ordering;
+use std::io::{BufRead, Cursor, Seek};
 use std::path::{Path, PathBuf};
 
 use image::metadata::Orientation;
@@ -172,9 +173,46 @@ pub fn broken(path: &Path, cause: impl std::fmt::Display) -> VideoError {
     }
 }
 
-/// The content decides the format: a JPEG called `.png` is read as what it is.
+/// Where an image is.
+#[derive(Clone, Debug)]
+pub enum ImageBytes {
+    File(PathBuf),
+    /// Under the name that it is called by.
+    Memory(PathBuf, Vec<u8>),
+}
+
+impl ImageBytes {
+    pub fn name(&self) -> &Path {
+        match self {
+            Self::File(path) | Self::Memory(path, _) => path,
+        }
+    }
+}
+
+/// One image, upright, as [`ImageSource`] reads it. One of more than `max_pixels` is refused
+/// by its header, before anything is decoded.
+pub fn read_image(image: &ImageBytes, max_pixels: usize) -> Result<Frame, VideoError> {
+    let path = image.name();
+    let rgb = match image {
+        ImageBytes::File(path) => upright(path, decoder(path)?, max_pixels)?,
+        ImageBytes::Memory(path, bytes) => {
+            upright(path, decoder_of(path, ImageReader::new(Cursor::new(bytes)))?, max_pixels)?
+        }
+    };
+    let rgb = rgb.into_rgb8();
+    let size = frame_size(path, rgb.dimensions())?;
+    Ok(Frame::new(FrameIndex::ZERO, Timestamp::default(), size, rgb.into_raw()))
+}
+
 fn decoder(path: &Path) -> Result<impl ImageDecoder, VideoError> {
-    let reader = ImageReader::open(path).map_err(|error| VideoError::from_io(path, &error))?;
+    decoder_of(path, ImageReader::open(path).map_err(|error| VideoError::from_io(path, &error))?)
+}
+
+/// The content decides the format: a JPEG called `.png` is read as what it is.
+fn decoder_of<'a, R: BufRead + Seek + 'a>(
+    path: &Path,
+    reader: ImageReader<R>,
+) -> Result<impl ImageDecoder + use<'a, R>, VideoError> {
     let reader = reader.with_guessed_format().map_err(|error| VideoError::from_io(path, &error))?;
     reader.into_decoder().map_err(|error| broken(path, error))
 }
@@ -199,7 +237,19 @@ fn upright_size(path: &Path) -> Result<FrameSize, VideoError> {
 }
 
 pub fn read_upright(path: &Path) -> Result<DynamicImage, VideoError> {
-    let mut decoder = decoder(path)?;
+    upright(path, decoder(path)?, usize::MAX)
+}
+
+fn upright(
+    path: &Path,
+    mut decoder: impl ImageDecoder,
+    max_pixels: usize,
+) -> Result<DynamicImage, VideoError> {
+    let (width, height) = decoder.dimensions();
+    if width as usize * height as usize > max_pixels {
+        let cause = format!("{width}×{height} has more than {max_pixels} pixels, which is the most here");
+        return Err(broken(path, cause));
+    }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut image = DynamicImage::from_decoder(decoder).map_err(|error| broken(path, error))?;
     image.apply_orientation(orientation);

@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 pub use disk::free_bytes;
 pub use file::FileSource;
 pub use fingerprint::fingerprint;
-pub use images::ImageSource;
+pub use images::{ImageBytes, ImageSource, has_image_name, read_image};
 pub use mattes::{Matte, MatteKind, MatteSource, VOID_INDEX};
 pub use png::{PngPixels, is_whole_png, write_png};
 pub use proxy::Proxy;
@@ -101,6 +101,9 @@ pub enum VideoError {
     Empty(PathBuf),
     #[error("{}: {cause}; {remedy}", .path.display())]
     Unreadable { path: PathBuf, cause: String, remedy: String },
+    /// The system failed, not the file: it may pass.
+    #[error("{}: it could not be read ({cause}); check the disk or the network that it lies on", .path.display())]
+    System { path: PathBuf, cause: std::io::Error },
     #[error("{}: frame {frame} could not be decoded: {cause}; the frames before it are good, shorten the range with --to", .path.display())]
     Decode { path: PathBuf, frame: FrameIndex, cause: String },
     #[error("{}: could not be written: {cause}; check the free space and the permissions of its folder", .path.display())]
@@ -126,11 +129,7 @@ impl VideoError {
                 cause: "you have no permission to read it".to_owned(),
                 remedy: "change its permissions (chmod u+r) or copy it as its owner".to_owned(),
             },
-            _ => Self::Unreadable {
-                path,
-                cause: format!("it could not be read ({error})"),
-                remedy: "check the disk or the network that it lies on".to_owned(),
-            },
+            _ => Self::System { path, cause: std::io::Error::new(error.kind(), error.to_string()) },
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The whole program at its public border: what it writes, says, and leaves behind.
 
+mod batch;
 mod endings;
 mod exports;
 mod inputs;

@@ -1,0 +1,448 @@
+//! What came of a clip: its files, its numbers, its frames.
+
+use std::{
+    fs,
+    io::{self, Cursor, Write},
+    path::{Component, Path as FilePath, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::{
+    Extension, Json,
+    body::Body,
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::stream;
+use image::{
+    ExtendedColorType, ImageEncoder as _,
+    codecs::{jpeg::JpegEncoder, png::PngEncoder},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio_util::io::ReaderStream;
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    Service,
+    database::{Job, Stage},
+    desk::{RESULTS, source_in},
+    guard::Client,
+    problem::{Path, Problem, Query, disk},
+};
+use crate::{
+    export::{overlay, palette},
+    frame::{Frame, FrameIndex},
+    mask::Mask,
+    video::{self, VideoSource},
+};
+
+#[derive(Serialize, ToSchema)]
+pub struct Results {
+    pub job_id: String,
+    pub files: Vec<ResultFile>,
+    /// All of them in one ZIP.
+    pub archive: String,
+}
+
+/// A file, or a folder of numbered files.
+#[derive(Serialize, ToSchema)]
+pub struct ResultFile {
+    pub name: String,
+    pub bytes: u64,
+    /// How many files a folder has.
+    pub files: Option<usize>,
+    /// Where a file can be had; those of a folder are `{href}000000.png` and so on.
+    pub href: String,
+}
+
+/// What of a clip has been written, and must be there to be shown.
+fn results_of(service: &Service, client: &Client, job_id: &str) -> Result<(Job, PathBuf), Problem> {
+    let job = service.job_of(client, job_id)?;
+    let folder = service.job_folder(&job.id).join(RESULTS);
+    if job.stage != Stage::Stabilize || !folder.is_dir() {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "this clip has no results yet",
+            "ask for /api/stabilize, and wait until its status is done",
+        ));
+    }
+    Ok((job, folder))
+}
+
+/// The files of a clip.
+#[utoipa::path(get, path = "/api/results/{job_id}", tag = "results", params(("job_id" = String, Path)),
+    responses((status = 200, body = Results), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub async fn results(
+    State(service): State<Arc<Service>>,
+    Extension(client): Extension<Client>,
+    Path(job_id): Path<String>,
+) -> Result<Json<Results>, Problem> {
+    let (job, folder) = results_of(&service, &client, &job_id)?;
+    let href = format!("/api/results/{}/files/", job.id);
+    let mut files = Vec::new();
+    list(&folder, "", &href, &mut files).map_err(|error| disk(&error))?;
+    files.sort_by(|a: &ResultFile, b| a.name.cmp(&b.name));
+    Ok(Json(Results { archive: format!("/api/results/{}/archive.zip", job.id), job_id: job.id, files }))
+}
+
+/// Hidden files are unfinished.
+fn visible(folder: &FilePath) -> io::Result<Vec<(String, fs::DirEntry)>> {
+    let named = fs::read_dir(folder)?
+        .flatten()
+        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry));
+    Ok(named.filter(|(name, _)| !name.starts_with('.')).collect())
+}
+
+fn list(folder: &FilePath, prefix: &str, href: &str, files: &mut Vec<ResultFile>) -> io::Result<()> {
+    let (mut count, mut count_bytes) = (0, 0);
+    for (name, entry) in visible(folder)? {
+        let metadata = entry.metadata()?;
+        if metadata.is_dir() {
+            list(&entry.path(), &format!("{prefix}{name}/"), href, files)?;
+        } else if name.bytes().next().is_some_and(|first| first.is_ascii_digit()) {
+            (count, count_bytes) = (count + 1, count_bytes + metadata.len());
+        } else {
+            let name = format!("{prefix}{name}");
+            files.push(ResultFile {
+                href: format!("{href}{name}"),
+                name,
+                bytes: metadata.len(),
+                files: None,
+            });
+        }
+    }
+    if count > 0 {
+        let (name, href) = (prefix.to_owned(), format!("{href}{prefix}"));
+        files.push(ResultFile { name, bytes: count_bytes, files: Some(count), href });
+    }
+    Ok(())
+}
+
+/// One file of the results.
+#[utoipa::path(get, path = "/api/results/{job_id}/files/{path}", tag = "results",
+    params(("job_id" = String, Path), ("path" = String, Path, description = "as in the list of results")),
+    responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub async fn file(
+    State(service): State<Arc<Service>>,
+    Extension(client): Extension<Client>,
+    Path((job_id, path)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let (_, folder) = results_of(&service, &client, &job_id)?;
+    let missing = || Problem::not_found("file of this name in the results");
+    let is_plain = |part: Component| matches!(part, Component::Normal(name) if !name.as_encoded_bytes().starts_with(b"."));
+    if path.contains('\0') || !FilePath::new(&path).components().all(is_plain) {
+        return Err(missing());
+    }
+    let path = folder.join(&path);
+    let file = tokio::fs::File::open(&path).await.map_err(|_| missing())?;
+    let metadata = file.metadata().await.map_err(|error| disk(&error))?;
+    if !metadata.is_file() {
+        return Err(missing());
+    }
+    let kind = match path.extension().and_then(|extension| extension.to_str()).unwrap_or_default() {
+        "png" => "image/png",
+        "svg" => "image/svg+xml",
+        "csv" => "text/csv; charset=utf-8",
+        "json" => "application/json",
+        "html" => "text/html; charset=utf-8",
+        "mp4" => "video/mp4",
+        "webm" => "video/webm",
+        "mkv" => "video/x-matroska",
+        "mov" => "video/quicktime",
+        "txt" | "yaml" => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
+    };
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (header::CONTENT_LENGTH, metadata.len().into()),
+    ];
+    Ok((headers, Body::from_stream(ReaderStream::new(file))).into_response())
+}
+
+/// All files in one ZIP, made while it is sent.
+#[utoipa::path(get, path = "/api/results/{job_id}/archive.zip", tag = "results", params(("job_id" = String, Path)),
+    responses((status = 200, content_type = "application/zip", body = Vec<u8>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub async fn archive(
+    State(service): State<Arc<Service>>,
+    Extension(client): Extension<Client>,
+    Path(job_id): Path<String>,
+) -> Result<Response, Problem> {
+    let (_, folder) = results_of(&service, &client, &job_id)?;
+    let (sender, receiver) = tokio::sync::mpsc::channel(4);
+    std::thread::spawn(move || {
+        let mut zip = zip::ZipWriter::new_stream(io::BufWriter::with_capacity(64 << 10, Pipe(sender)));
+        let sent = pack(&mut zip, &folder, "").and_then(|()| zip.finish()?.into_inner().flush());
+        if let Err(error) = sent {
+            tracing::info!("an archive was not sent to its end: {error}");
+        }
+    });
+    let chunks = stream::unfold(receiver, |mut receiver| async {
+        receiver.recv().await.map(|chunk| (chunk, receiver))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/zip")),
+        (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"steadymask.zip\"")),
+    ];
+    Ok((headers, Body::from_stream(chunks)).into_response())
+}
+
+fn pack(
+    zip: &mut zip::ZipWriter<zip::write::StreamWriter<impl Write>>,
+    folder: &FilePath,
+    prefix: &str,
+) -> io::Result<()> {
+    // Masks and videos are compressed already.
+    let options = zip::write::SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Stored)
+        .large_file(true);
+    let mut entries = visible(folder)?;
+    entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+    for (name, entry) in entries {
+        if entry.file_type()?.is_dir() {
+            pack(zip, &entry.path(), &format!("{prefix}{name}/"))?;
+        } else {
+            zip.start_file(format!("{prefix}{name}"), options)?;
+            io::copy(&mut fs::File::open(entry.path())?, zip)?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives what is written to whoever downloads, and waits where that is slow.
+struct Pipe(tokio::sync::mpsc::Sender<io::Result<Vec<u8>>>);
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.blocking_send(Ok(bytes.to_vec())).map_err(|_| io::ErrorKind::BrokenPipe)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Settings and summary, and the rows of every frame and class.
+#[derive(Serialize, ToSchema)]
+pub struct Metrics {
+    pub job_id: String,
+    #[schema(value_type = Object)]
+    pub report: Value,
+    /// By the columns of `metrics.csv`.
+    #[schema(value_type = Vec<Object>)]
+    pub rows: Vec<Value>,
+}
+
+/// The numbers of a clip.
+#[utoipa::path(get, path = "/api/metrics/{job_id}", tag = "results", params(("job_id" = String, Path)),
+    responses((status = 200, body = Metrics), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub async fn metrics(
+    State(service): State<Arc<Service>>,
+    Extension(client): Extension<Client>,
+    Path(job_id): Path<String>,
+) -> Result<Json<Metrics>, Problem> {
+    let (job, folder) = results_of(&service, &client, &job_id)?;
+    let read = move || -> io::Result<Metrics> {
+        let mut report: Value = serde_json::from_slice(&fs::read(folder.join("metrics.json"))?)?;
+        // A client knows its file by its own name.
+        report["video"] = job.file_name.into();
+        let mut csv = csv::Reader::from_path(folder.join("metrics.csv"))?;
+        let columns = csv.headers()?.clone();
+        let cell = |text: &str| match text.parse::<f64>() {
+            _ if text.is_empty() => Value::Null,
+            Ok(number) => number.into(),
+            Err(_) => text.into(),
+        };
+        let row = |record: csv::StringRecord| {
+            columns
+                .iter()
+                .zip(&record)
+                .map(|(name, text)| (name.to_owned(), cell(text)))
+                .collect::<serde_json::Map<_, _>>()
+        };
+        let rows =
+            csv.records().map(|record| Ok(Value::Object(row(record?)))).collect::<Result<_, csv::Error>>()?;
+        Ok(Metrics { job_id: job.id, report, rows })
+    };
+    match tokio::task::spawn_blocking(read).await {
+        Ok(metrics) => Ok(Json(metrics.map_err(|error| disk(&error))?)),
+        Err(_) => Err(disk(&io::ErrorKind::Other.into())),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FrameKind {
+    Picture,
+    Raw,
+    Smoothed,
+    /// The picture with the smoothed mask painted on it.
+    Overlay,
+    /// The picture with what smoothing has added and removed.
+    Difference,
+}
+
+#[derive(Deserialize, IntoParams)]
+pub struct FrameQuery {
+    /// The first if not given.
+    class: Option<String>,
+}
+
+/// One frame: the picture as JPEG, everything else as PNG.
+#[utoipa::path(get, path = "/api/frames/{job_id}/{kind}/{frame}", tag = "results",
+    params(("job_id" = String, Path), ("kind" = inline(FrameKind), Path), ("frame" = u32, Path), FrameQuery),
+    responses((status = 200, content((Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"))),
+        (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub async fn frame(
+    State(service): State<Arc<Service>>,
+    Extension(client): Extension<Client>,
+    Path((job_id, kind, index)): Path<(String, FrameKind, u32)>,
+    Query(query): Query<FrameQuery>,
+) -> Result<Response, Problem> {
+    let job = service.job_of(&client, &job_id)?;
+    let drawn = tokio::task::spawn_blocking(move || {
+        draw(&service, &client, &job, kind, index, query.class.as_deref())
+    });
+    let (kind, bytes) = drawn.await.map_err(|_| Problem::not_found("frame of this number"))??;
+    Ok((
+        [
+            (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+            (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
+        ],
+        bytes,
+    )
+        .into_response())
+}
+
+fn draw(
+    service: &Service,
+    client: &Client,
+    job: &Job,
+    kind: FrameKind,
+    index: u32,
+    class: Option<&str>,
+) -> Result<(&'static str, Vec<u8>), Problem> {
+    if kind == FrameKind::Picture {
+        let frame = service.pictures.frame(service, job, index)?;
+        let mut jpeg = Vec::new();
+        let (width, height) = (frame.size().width() as u32, frame.size().height() as u32);
+        let encoded = JpegEncoder::new_with_quality(&mut jpeg, 88).encode(
+            frame.rgb(),
+            width,
+            height,
+            ExtendedColorType::Rgb8,
+        );
+        encoded.map_err(|error| disk(&io::Error::other(error)))?;
+        return Ok(("image/jpeg", jpeg));
+    }
+    let (_, folder) = results_of(service, client, &job.id)?;
+    let path = |side: &str| mask_path(&folder, side, class, index);
+    let png = match kind {
+        FrameKind::Raw => fs::read(path("raw")?).map_err(|_| Problem::not_found("frame of this number"))?,
+        FrameKind::Smoothed => {
+            fs::read(path("smoothed")?).map_err(|_| Problem::not_found("frame of this number"))?
+        }
+        _ => {
+            let frame = service.pictures.frame(service, job, index)?;
+            let smoothed = read_mask(&path("smoothed")?, &frame)?;
+            let rgb = if kind == FrameKind::Overlay {
+                overlay(&frame, [(&smoothed, palette::SMOOTHED)])
+            } else {
+                let raw = read_mask(&path("raw")?, &frame)?;
+                let (added, removed) = (smoothed.and_not(&raw), raw.and_not(&smoothed));
+                overlay(&frame, [(&added, palette::ADDED), (&removed, palette::REMOVED)])
+            };
+            let mut png = Cursor::new(Vec::new());
+            let (width, height) = (frame.size().width() as u32, frame.size().height() as u32);
+            let encoded = PngEncoder::new(&mut png).write_image(&rgb, width, height, ExtendedColorType::Rgb8);
+            encoded.map_err(|error| disk(&io::Error::other(error)))?;
+            png.into_inner()
+        }
+    };
+    Ok(("image/png", png))
+}
+
+/// The class is looked for among the folders that are there, so it never becomes a path.
+fn mask_path(folder: &FilePath, side: &str, class: Option<&str>, index: u32) -> Result<PathBuf, Problem> {
+    let missing = || Problem::not_found("class of this name in the results");
+    let folder = folder.join(side);
+    let mut classes = visible(&folder).map_err(|_| missing())?;
+    classes.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let found = classes.into_iter().find(|(name, _)| class.is_none_or(|class| class == name));
+    Ok(found.ok_or_else(missing)?.1.path().join(format!("{index:06}.png")))
+}
+
+fn read_mask(path: &FilePath, frame: &Frame) -> Result<Mask, Problem> {
+    let grey = image::open(path).map_err(|_| Problem::not_found("frame of this number"))?.into_luma8();
+    let fits =
+        (grey.width() as usize, grey.height() as usize) == (frame.size().width(), frame.size().height());
+    if !fits {
+        return Err(Problem::not_found("frame of this number"));
+    }
+    let bytes: Vec<u8> = grey.into_raw().into_iter().map(|value| value / 128).collect();
+    Ok(Mask::from_bytes(frame.size(), &bytes))
+}
+
+/// A few clips that are kept open: whoever looks at a frame looks at the next one too.
+#[derive(Default)]
+pub struct Pictures(Mutex<Vec<Open>>);
+
+struct Open {
+    job_id: String,
+    source: Box<dyn VideoSource>,
+    next: usize,
+    last: Option<Arc<Frame>>,
+}
+
+const MOST_OPEN: usize = 4;
+/// Decoding on is quicker than seeking up to here.
+const NEAR: usize = 8;
+
+impl Pictures {
+    fn frame(&self, service: &Service, job: &Job, index: u32) -> Result<Arc<Frame>, Problem> {
+        let index = index as usize;
+        let all = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = {
+            let mut open = all();
+            open.iter().position(|open| open.job_id == job.id).map(|at| open.remove(at))
+        };
+        let mut open = match taken {
+            Some(open) => open,
+            None => {
+                let path = source_in(&service.job_folder(&job.id))
+                    .ok_or_else(|| Problem::not_found("clip of this job"))?;
+                Open { job_id: job.id.clone(), source: video::open(&path)?, next: 0, last: None }
+            }
+        };
+        if let Some(frame) = open.last.clone().filter(|frame| frame.index().get() == index) {
+            all().push(open);
+            return Ok(frame);
+        }
+        if index < open.next || index > open.next + NEAR {
+            open.source.seek(FrameIndex::new(index))?;
+            open.next = index;
+        }
+        loop {
+            let Some(frame) = open.source.next_frame()? else {
+                return Err(Problem::not_found("frame of this number"));
+            };
+            open.next = frame.index().get() + 1;
+            if frame.index().get() == index {
+                let frame = Arc::new(frame);
+                open.last = Some(frame.clone());
+                let mut all = all();
+                if all.len() >= MOST_OPEN {
+                    all.remove(0);
+                }
+                all.push(open);
+                return Ok(frame);
+            }
+        }
+    }
+
+    pub fn close(&self, job_id: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|open| open.job_id != job_id);
+    }
+}

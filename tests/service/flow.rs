@@ -1,0 +1,147 @@
+//! What a client does, with nothing but the OpenAPI document.
+
+use serde_json::{Value, json};
+
+use crate::workbench::{Server, clip, picture};
+
+/// The path of an operation, with its parameters filled in.
+fn path(api: &Value, operation: &str, parameters: &[(&str, &str)]) -> String {
+    let paths = api["paths"].as_object().unwrap();
+    let has_it =
+        |item: &Value| item.as_object().unwrap().values().any(|found| found["operationId"] == operation);
+    let (path, _) = paths.iter().find(|(_, item)| has_it(item)).unwrap_or_else(|| panic!("no {operation}"));
+    parameters.iter().fold(path.clone(), |path, (name, value)| path.replace(&format!("{{{name}}}"), value))
+}
+
+#[test]
+fn a_clip_goes_in_and_masks_and_numbers_come_out() {
+    let Some(server) = Server::start("") else { return };
+    let Some(video) = clip(&server.path("service"), 12) else { return };
+    let api = server.get("/api/openapi.json").json();
+    let about = server.get(&path(&api, "about", &[])).json();
+    assert_eq!(about["name"], "Steadymask");
+    let classes = server.get(&path(&api, "classes", &[])).json();
+    assert!(classes.as_array().unwrap().iter().any(|model| model["model"] == "selfie"));
+
+    let uploaded = server.form(&path(&api, "upload", &[]), &[], ("video", "../../my clip.mp4", &video));
+    assert_eq!(uploaded.status, 201);
+    let status = uploaded.json();
+    assert_eq!((&status["file_name"], &status["video"]["frames"]), (&json!("my clip.mp4"), &json!(12)));
+    let job_id = status["job_id"].as_str().unwrap();
+    let of_job = |operation: &str| path(&api, operation, &[("job_id", job_id)]);
+    let again = server.form(&path(&api, "upload", &[]), &[], ("video", "other.mp4", &video));
+    assert_eq!(
+        (again.status, again.json()["job_id"].as_str()),
+        (200, Some(job_id)),
+        "the same clip is the same job"
+    );
+
+    server.get(&of_job("results")).problem(409);
+    let early = server.send("POST", &path(&api, "stabilize", &[]), &json!({"job_id": job_id}));
+    early.problem(409);
+    let segment = json!({"job_id": job_id, "model": "selfie", "classes": ["person"]});
+    assert_eq!(server.send("POST", &path(&api, "segment", &[]), &segment).status, 202);
+    assert_eq!(server.wait(job_id)["state"], "done");
+    assert_eq!(server.send("POST", &path(&api, "segment", &[]), &segment).status, 200, "it is done already");
+
+    for (method, window) in [("median", 3), ("moving-average", 5)] {
+        let settings =
+            json!({"job_id": job_id, "smooth": {"method": method, "window": window}, "export": ["classmap"]});
+        assert_eq!(server.send("POST", &path(&api, "stabilize", &[]), &settings).status, 202);
+        let status = server.wait(job_id);
+        assert_eq!(status["state"], "done", "{status}");
+        let metrics = server.get(&of_job("metrics")).json();
+        assert_eq!(metrics["report"]["settings"]["window"], window);
+        assert_eq!(metrics["report"]["video"], "my clip.mp4");
+        assert_eq!(metrics["rows"].as_array().unwrap().len(), 12);
+    }
+    for (kind, file_kind) in [
+        ("picture", "image/jpeg"),
+        ("raw", "image/png"),
+        ("smoothed", "image/png"),
+        ("overlay", "image/png"),
+        ("difference", "image/png"),
+    ] {
+        let frame = |index: &str| {
+            server.get(&path(&api, "frame", &[("job_id", job_id), ("kind", kind), ("frame", index)]))
+        };
+        // Forwards, backwards, and past the end.
+        for index in ["0", "11", "4"] {
+            let found = frame(index);
+            assert_eq!((found.status, found.kind.as_str()), (200, file_kind), "{kind} {index}");
+            let size = image::load_from_memory(&found.body).unwrap();
+            assert_eq!((size.width(), size.height()), (96, 64));
+        }
+        frame("12").problem(404);
+    }
+    let results = server.get(&of_job("results")).json();
+    let names: Vec<&str> =
+        results["files"].as_array().unwrap().iter().map(|file| file["name"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        ["classmap.json", "classmap/", "metrics.csv", "metrics.json", "raw/person/", "smoothed/person/"]
+    );
+    let href = results["files"][2]["href"].as_str().unwrap();
+    assert!(server.get(href).body.starts_with(b"frame,timestamp_secs"));
+    let archive = server.get(results["archive"].as_str().unwrap());
+    assert!(archive.body.starts_with(b"PK") && archive.body.len() > 1000);
+
+    assert_eq!(server.delete(&of_job("delete_job")).status, 204);
+    server.get(&of_job("status")).problem(404);
+    assert_eq!(std::fs::read_dir(server.path("service/jobs")).unwrap().count(), 0, "its disk is free");
+}
+
+#[test]
+fn an_image_is_answered_and_the_answer_is_kept() {
+    let Some(server) = Server::start("") else { return };
+    let pipeline = server.pipeline();
+    let first = server.process_image(pipeline, &picture(1));
+    assert_eq!(first.status, 200, "{}", String::from_utf8_lossy(&first.body));
+    let answer = first.json();
+    assert_eq!(
+        (&answer["id"], &answer["pipeline_id"], &answer["filename"]),
+        (&json!(1), &json!(pipeline), &json!("a.png"))
+    );
+    let names: Vec<&String> = answer.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["id", "pipeline_id", "status", "filename", "data"]);
+    match answer["status"].as_str() {
+        Some("detected") => assert!(answer["data"]["width"].as_u64().unwrap() <= 64),
+        Some("undetected") => assert_eq!(answer["data"], json!([])),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(server.process_image(pipeline, &picture(1)).json(), answer);
+    assert_eq!(server.process_image(pipeline, &picture(2)).json()["id"], 2);
+    // A pipeline that no longer says the same gives another answer.
+    let strict = json!({"step": "detect-box", "min-confidence": 1.0});
+    assert_eq!(server.send("PUT", &format!("/api/pipelines/{pipeline}/steps/1"), &strict).status, 200);
+    let strict = server.process_image(pipeline, &picture(1)).json();
+    assert_eq!(
+        (&strict["id"], &strict["status"], &strict["data"]),
+        (&json!(3), &json!("undetected"), &json!([]))
+    );
+    let numbers = String::from_utf8(server.get("/metrics").body).unwrap();
+    assert!(numbers.contains("steadymask_images_total{result=\"stored\"} 1"), "{numbers}");
+}
+
+#[test]
+fn pipelines_and_their_steps_are_made_changed_and_deleted() {
+    let Some(server) = Server::start("") else { return };
+    let id = server.pipeline();
+    let at = |rest: &str| format!("/api/pipelines/{id}{rest}");
+    let clean = json!({"step": "clean-up", "min-area-px": 9});
+    let changed = server.send("POST", &at("/steps"), &clean).json();
+    let order: Vec<&str> =
+        changed["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
+    assert_eq!(order, ["segment", "clean-up", "detect-box"], "a step goes where it belongs");
+    server.send("POST", &at("/steps"), &clean).problem(422);
+    assert_eq!(server.delete(&at("/steps/1")).json()["steps"].as_array().unwrap().len(), 2);
+    server.delete(&at("/steps/0")).problem(422);
+    server.delete(&at("/steps/7")).problem(404);
+    let person = json!([{"step": "segment", "classes": ["unicorn"]}]);
+    let unknown = server.send("PUT", &at(""), &json!({"name": "box", "steps": person})).problem(422);
+    assert!(unknown.contains("has no class «unicorn»"), "{unknown}");
+    let taken = json!({"name": "Box", "steps": [{"step": "segment", "classes": ["person"]}]});
+    server.send("POST", "/api/pipelines", &taken).problem(409);
+    assert_eq!(server.delete(&at("")).status, 204);
+    server.get(&at("")).problem(404);
+}
