@@ -47,6 +47,7 @@ pub enum Command {
     ListModels,
     Model(PathBuf, ModelStep),
     Preset(PresetChange),
+    ExportPresets(PathBuf),
     /// Look for the setting that suits the clip.
     Tune,
     /// B in the place of A, or A in the place of B.
@@ -150,6 +151,10 @@ impl App {
             Command::Preset(change) => {
                 state.dialog = None;
                 self.keeper.send(Job::Presets(change));
+            }
+            Command::ExportPresets(path) => {
+                state.dialog = None;
+                self.keeper.send(Job::ExportPresets(path));
             }
             Command::Tune => self.tune(),
             Command::Exchange => {

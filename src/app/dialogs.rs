@@ -21,7 +21,8 @@ pub fn show(ctx: &egui::Context, state: &mut State, commands: &mut Vec<Command>)
     let Some(mut dialog) = state.dialog.take() else { return };
     let frame = egui::Frame::window(&ctx.global_style()).inner_margin(20);
     let modal = Modal::new(Id::unique("dialog")).frame(frame).show(ctx, |ui| {
-        ui.set_width(WIDTH);
+        let wide = if dialog == Dialog::Export { EXPORT_WIDTH } else { WIDTH };
+        ui.set_width(wide.min(ctx.content_rect().width() - 80.0));
         ui.heading(t(title(&dialog)));
         ui.add_space(8.0);
         match &mut dialog {
@@ -39,6 +40,7 @@ pub fn show(ctx: &egui::Context, state: &mut State, commands: &mut Vec<Command>)
             Dialog::NamePreset { name, instead_of } => {
                 files::name_preset(ui, state, name, instead_of.as_deref(), commands);
             }
+            Dialog::PresetsFile { import, path } => files::presets(ui, *import, path, commands),
             Dialog::TrustModel { pt, sha256 } => model::trust(ui, pt, sha256, commands),
             Dialog::DescribeModel(form) => model::describe(ui, form, commands),
         }
@@ -57,6 +59,7 @@ pub fn show(ctx: &egui::Context, state: &mut State, commands: &mut Vec<Command>)
 }
 
 const WIDTH: f32 = 460.0;
+const EXPORT_WIDTH: f32 = 840.0;
 
 const fn title(dialog: &Dialog) -> Text {
     match dialog {
@@ -70,6 +73,7 @@ const fn title(dialog: &Dialog) -> Text {
         Dialog::LostVideo { .. } => Text::LostVideo,
         Dialog::Restore(_) => Text::RestoreTitle,
         Dialog::NamePreset { .. } => Text::Preset,
+        Dialog::PresetsFile { .. } => Text::Presets,
         Dialog::TrustModel { .. } => Text::TrustTitle,
         Dialog::DescribeModel(_) => Text::DescribeTitle,
     }

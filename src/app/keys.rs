@@ -1,6 +1,6 @@
 //! The keys, as a table: what they do and what the list of keys says.
 
-use eframe::egui::{self, Key, Modifiers};
+use eframe::egui::{self, Id, Key, Modifiers};
 
 use super::{
     commands::Command,
@@ -86,6 +86,16 @@ pub const LIST: [(&str, Text); 16] = [
     ("?", Text::KeyHelp),
 ];
 
+/// As long as this widget, a slider, has the focus, the arrow keys are its own.
+pub fn leave_arrows_to(ctx: &egui::Context, slider: Id) {
+    ctx.data_mut(|data| data.insert_temp(Id::unique("arrows"), slider));
+}
+
+fn arrows_are_taken(ctx: &egui::Context) -> bool {
+    let slider = ctx.data(|data| data.get_temp::<Id>(Id::unique("arrows")));
+    slider.is_some() && slider == ctx.memory(|memory| memory.focused())
+}
+
 /// The commands of the keys pressed since the last frame. While text is typed, keys are text;
 /// while a dialog is open, they are the dialog's.
 pub fn commands(ctx: &egui::Context, state: &State) -> Vec<Command> {
@@ -99,6 +109,7 @@ pub fn commands(ctx: &egui::Context, state: &State) -> Vec<Command> {
     if ctx.egui_wants_keyboard_input() && ctx.text_edit_focused() {
         return commands;
     }
+    let arrows_are_taken = arrows_are_taken(ctx);
     ctx.input_mut(|input| {
         // Else Enter is the button's that has the focus.
         if state.drawing.is_some() {
@@ -111,6 +122,9 @@ pub fn commands(ctx: &egui::Context, state: &State) -> Vec<Command> {
             }
         }
         for binding in BINDINGS {
+            if arrows_are_taken && matches!(binding.key, Key::ArrowLeft | Key::ArrowRight) {
+                continue;
+            }
             // A slow frame may hold several presses of one key.
             let presses = input.count_and_consume_key(binding.modifiers, binding.key);
             commands.extend((0..presses).map(|_| (binding.command)()));

@@ -71,6 +71,11 @@ pub enum Dialog {
         name: String,
         instead_of: Option<String>,
     },
+    /// The user's presets to a JSON file, or from one.
+    PresetsFile {
+        import: bool,
+        path: String,
+    },
     SavePlot {
         curve: Curve,
         path: String,

@@ -164,7 +164,7 @@ texts! {
     AllCores: "all cores", "все ядра";
     Memory: "Memory", "Память";
     MemoryHint: "What the program holds, and the budget for pictures and masks in flight. The network's own memory comes on top.", "Сколько занимает программа и сколько отведено на кадры и маски в работе. Память самой нейросети — сверх того.";
-    MemoryNow: "{} (budget {})", "{} (бюджет {})";
+    MemoryNow: "{} (in flight up to {})", "{} (в работе до {})";
     Mebibytes: "{} MB", "{} МБ";
     Gibibytes: "{} GB", "{} ГБ";
     CacheLimit: "Cache limit", "Предел кэша";
@@ -211,6 +211,12 @@ texts! {
     PresetSave: "Save as a preset…", "Сохранить как набор…";
     PresetRename: "Rename…", "Переименовать…";
     PresetDelete: "Delete", "Удалить";
+    PresetsImport: "Import…", "Импорт…";
+    PresetsExport: "Export all…", "Экспорт всех…";
+    PresetsHint: "A JSON file, which «steadymask presets import» takes too", "Файл JSON; его понимает и «steadymask presets import»";
+    PresetsFrom: "From the file", "Из файла";
+    Import: "Import", "Импортировать";
+    NotKept: "What is open would be lost in a crash: {}", "При сбое открытое пропадёт: {}";
     ExchangeHint: "Two settings, A and B, to switch between (X), and to see side by side (7)", "Две настройки, A и B: переключать (X) и видеть рядом (7)";
     Auto: "Auto", "Авто";
     AutoHint: "Try settings on this clip and take the calmest whose masks are neither late nor untrue", "Попробовать настройки на этом клипе и взять самую спокойную, чьи маски не запаздывают и верны";
@@ -314,7 +320,7 @@ texts! {
     WarpedHint: "Change from frame to frame that motion does not explain: 1 − IoU with the mask before, moved along the optical flow.", "Изменение от кадра к кадру, не объяснимое движением: 1 − IoU с предыдущей маской, сдвинутой по оптическому потоку.";
     InstabilityHint: "All change from frame to frame, true motion included: 1 − IoU with the mask before.", "Всё изменение от кадра к кадру, включая настоящее движение: 1 − IoU с предыдущей маской.";
     PlotHint: "Click to go to a frame, drag to pan, scroll to zoom, double-click to see all", "Щелчок — перейти к кадру, перетаскивание — сдвиг, колесо — масштаб, двойной щелчок — всё";
-    PlotsEmpty: "Flicker curves appear here while the network runs", "Здесь появятся кривые мерцания, пока работает нейросеть";
+    PlotsEmpty: "Flicker curves appear here as masks are made", "Здесь появятся кривые мерцания, когда будут готовы маски";
     Summary: "Summary", "Итог";
     Less: "{} % less", "на {} % меньше";
     More: "{} % more", "на {} % больше";
@@ -340,7 +346,7 @@ texts! {
     ExportTitle: "Export", "Экспорт";
     ExportWhat: "What to save", "Что сохранить";
     ExportTotal: "At least {}, about {}", "Не меньше {}, около {}";
-    ExportTimeUnknown: "a time that is not known yet", "время пока неизвестно";
+    ExportSize: "At least {}; the time is not known yet", "Не меньше {}; время пока неизвестно";
     ExportEdges: "Soft edges, as sure as the network is", "Мягкие края по уверенности сети";
     ExportBackdropColour: "Backdrop", "Фон";
     ExportNames: "Names", "Имена";

@@ -152,7 +152,8 @@ impl App {
                 state.usage = Usage::watch(state.store_folder.clone());
                 state.toasts.info(t(Text::CacheCleared));
             }
-            Event::PlotSaved(result) => match result {
+            Event::NotKept(error) => state.toasts.error(fill(Text::NotKept, &[&error])),
+            Event::FileSaved(result) => match result {
                 Ok(path) => state.toasts.info(fill(Text::Saved, &[&path.display()])),
                 Err(error) => state.toasts.error(error),
             },

@@ -185,6 +185,9 @@ pub struct MachineArgs {
     /// Folder for results that later runs use again
     #[arg(long, value_name = "FOLDER")]
     pub cache: Option<PathBuf>,
+    /// Bytes that those results may take; the clips not used for longest make room
+    #[arg(long, value_name = "BYTES", default_value = "20G", value_parser = parse_bytes)]
+    pub cache_limit: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

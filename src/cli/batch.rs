@@ -13,7 +13,6 @@ use super::{
     args::parse_bytes,
     exit::{Failures, TryAgain, WrongUse},
     interrupt,
-    network::STORE_LIMIT_BYTES,
     run::{pace, style},
 };
 use crate::{
@@ -71,6 +70,9 @@ pub struct JobMachineArgs {
     /// Folder for results that later runs use again
     #[arg(long, value_name = "FOLDER")]
     cache: Option<PathBuf>,
+    /// Bytes that those results may take; the clips not used for longest make room
+    #[arg(long, value_name = "BYTES", default_value = "20G", value_parser = parse_bytes)]
+    cache_limit: usize,
     /// Open networks that Steadymask did not make; a TorchScript file is a program
     #[arg(long)]
     trust_model: bool,
@@ -92,7 +94,7 @@ impl JobMachineArgs {
             threads: self.threads,
             memory_bytes: self.memory,
             store: self.cache.clone().unwrap_or_else(Store::default_root),
-            store_limit_bytes: STORE_LIMIT_BYTES,
+            store_limit_bytes: self.cache_limit as u64,
         }
     }
 }

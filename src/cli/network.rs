@@ -86,9 +86,6 @@ impl NetworkArgs {
     }
 }
 
-/// Old results make room for new ones beyond this.
-pub const STORE_LIMIT_BYTES: u64 = 20 << 30;
-
 impl MachineArgs {
     pub fn device(&self) -> Device {
         match self.device {
@@ -99,6 +96,6 @@ impl MachineArgs {
     }
 
     pub fn store(&self) -> Store {
-        Store::new(self.cache.clone().unwrap_or_else(Store::default_root), STORE_LIMIT_BYTES)
+        Store::new(self.cache.clone().unwrap_or_else(Store::default_root), self.cache_limit as u64)
     }
 }

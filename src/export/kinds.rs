@@ -50,6 +50,11 @@ pub enum KindGroup {
     Data,
 }
 
+impl KindGroup {
+    /// In the order of the table.
+    pub const ALL: [Self; 4] = [Self::Matte, Self::Transparency, Self::Picture, Self::Data];
+}
+
 /// What there is to know of a kind before it is made.
 #[derive(Clone, Copy, Debug)]
 pub struct KindInfo {

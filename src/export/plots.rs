@@ -66,15 +66,18 @@ impl Plot {
         area.fill(&WHITE)?;
         let first = self.points.first().map_or(0, |point| point.frame);
         let last = self.points.last().map_or(1, |point| point.frame).max(first + 1);
-        let values = self.points.iter().flat_map(|point| [point.raw, point.smoothed]).flatten();
-        let top = values.fold(0.0, f64::max);
+        let values = || self.points.iter().flat_map(|point| [point.raw, point.smoothed]).flatten();
+        let top = values().fold(0.0, f64::max);
+        let lowest = values().fold(f64::MAX, f64::min);
+        // Of masks that are nearly the same, the little that differs.
+        let bottom = if (0.5..1.0).contains(&lowest) { (lowest * 10.0).floor() / 10.0 } else { 0.0 };
         let top = if top <= 0.0 { 1.0 } else { (top * 1.05).min(if top <= 1.0 { 1.0 } else { f64::MAX }) };
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, (FONT, 26))
             .margin(14)
             .x_label_area_size(44)
             .y_label_area_size(64)
-            .build_cartesian_2d(first as f64..last as f64, 0.0..top)?;
+            .build_cartesian_2d(first as f64..last as f64, bottom..top)?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
@@ -86,29 +89,26 @@ impl Plot {
             .label_style((FONT, 17))
             .axis_desc_style((FONT, 19))
             .draw()?;
-        // Raw is thin, smoothed is thick: colour alone carries no meaning.
-        for (name, [r, g, b], width, value) in [
-            ("raw", palette::RAW, 1, (|point| point.raw) as fn(&PlotPoint) -> Option<f64>),
-            ("smoothed", palette::SMOOTHED, 3, |point| point.smoothed),
+        // Raw is thin, smoothed is thick and below it: colour alone carries no meaning.
+        for (name, [r, g, b], width, right, value) in [
+            (
+                "smoothed",
+                palette::SMOOTHED,
+                3,
+                150,
+                (|point| point.smoothed) as fn(&PlotPoint) -> Option<f64>,
+            ),
+            ("raw", palette::RAW, 1, 240, |point| point.raw),
         ] {
             let style = RGBColor(r, g, b).stroke_width(width);
-            let mut runs = self.runs(value).into_iter();
-            // The first run, empty if there is none, carries the label.
-            chart
-                .draw_series(LineSeries::new(runs.next().unwrap_or_default(), style))?
-                .label(name)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 26, y)], style));
-            for run in runs {
+            for run in self.runs(value) {
                 chart.draw_series(LineSeries::new(run, style))?;
             }
+            // Beside the caption, where no curve is.
+            let (x, y) = (SIZE_PX.0 as i32 - right, 26);
+            area.draw(&PathElement::new([(x, y), (x + 26, y)], style))?;
+            area.draw(&Text::new(name, (x + 34, y - 9), (FONT, 18)))?;
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
-            .background_style(WHITE.mix(0.85))
-            .border_style(BLACK.mix(0.2))
-            .label_font((FONT, 17))
-            .draw()?;
         area.present()
     }
 

@@ -5,6 +5,7 @@ use std::{collections::VecDeque, fmt::Write as _, fs, path::PathBuf};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use image::{codecs::jpeg::JpegEncoder, imageops::FilterType};
+use serde_json::Value;
 
 use super::{
     ExportClass, ExportError, ExportFrame, ExportTarget, Exporter, Plot, PlotPoint, Report, data::PLOTTED,
@@ -13,6 +14,7 @@ use super::{
 use crate::{
     frame::FrameIndex,
     metrics::{ClassSummary, Distribution, FrameMetrics, Metric},
+    smooth::Method,
 };
 
 /// Shown of each class.
@@ -33,14 +35,20 @@ pub struct HtmlReport {
 struct Class {
     class: ExportClass,
     points: [Vec<PlotPoint>; PLOTTED.len()],
+    /// Of the raw mask of the row before.
+    previous_area_px: f64,
     /// The worst first.
     worst: Vec<Worst>,
 }
 
+/// The raw instability and, of frames that are equally unstable, the size of what comes or
+/// goes: a mask that is there for one frame is as unstable as can be, however small it is.
+type Badness = (f64, f64);
+
 struct Worst {
     frame: FrameIndex,
     secs: f64,
-    raw: f64,
+    badness: Badness,
     smoothed: Option<f64>,
     /// Raw and smoothed, as JPEG.
     pictures: [Vec<u8>; 2],
@@ -51,6 +59,7 @@ impl HtmlReport {
         let class = |class: &ExportClass| Class {
             class: class.clone(),
             points: Default::default(),
+            previous_area_px: 0.0,
             worst: Vec::new(),
         };
         Ok(Self {
@@ -83,19 +92,22 @@ impl Exporter for HtmlReport {
                 smoothed: row.smoothed[metric],
             });
         }
+        let area_px = row.raw[Metric::Area].unwrap_or(0.0);
+        let larger_px = area_px.max(std::mem::replace(&mut class.previous_area_px, area_px));
         let Some(raw) = row.raw[Metric::Instability] else { return Ok(()) };
-        if !class.makes_room(row.frame, raw) {
+        let badness = (raw, larger_px);
+        if !class.makes_room(row.frame, badness) {
             return Ok(());
         }
         let Some(frame) = self.recent.iter().find(|frame| frame.index == row.frame) else { return Ok(()) };
         let worst = Worst {
             frame: row.frame,
             secs: row.timestamp.secs(),
-            raw,
+            badness,
             smoothed: row.smoothed[Metric::Instability],
             pictures: [picture(frame, at, class, Side::Raw)?, picture(frame, at, class, Side::Smoothed)?],
         };
-        let place = class.worst.partition_point(|other| other.raw >= raw);
+        let place = class.worst.partition_point(|other| other.badness >= badness);
         class.worst.insert(place, worst);
         class.worst.truncate(WORST_FRAMES);
         Ok(())
@@ -111,13 +123,13 @@ impl Exporter for HtmlReport {
 
 impl Class {
     /// Whether a frame is among the worst. A better one of the same event goes.
-    fn makes_room(&mut self, frame: FrameIndex, raw: f64) -> bool {
+    fn makes_room(&mut self, frame: FrameIndex, badness: Badness) -> bool {
         let is_near = |other: &Worst| other.frame.get().abs_diff(frame.get()) < EVENT_FRAMES;
-        if self.worst.iter().any(|other| is_near(other) && other.raw >= raw) {
+        if self.worst.iter().any(|other| is_near(other) && other.badness >= badness) {
             return false;
         }
         self.worst.retain(|other| !is_near(other));
-        self.worst.len() < WORST_FRAMES || self.worst.last().is_some_and(|last| last.raw < raw)
+        self.worst.len() < WORST_FRAMES || self.worst.last().is_some_and(|last| last.badness < badness)
     }
 }
 
@@ -154,14 +166,13 @@ impl HtmlReport {
             let _ = writeln!(page, "<p class=\"loss\">{}</p>", escaped(loss));
         }
         page += "<h2>Summary</h2>\n";
+        report.summaries.iter().for_each(|summary| page += &headline(summary));
         page += &summary_table(&report.summaries);
-        page += "<h2>Settings</h2>\n<table>\n";
-        let settings = serde_json::to_value(report.settings).map_err(|error| error.to_string())?;
-        for (name, value) in settings.as_object().into_iter().flatten() {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let _ = writeln!(page, "<tr><th>{}</th><td>{}</td></tr>", escaped(name), escaped(&value));
+        page += "<h2>Settings</h2>\n";
+        if let Some(why) = &report.tuned {
+            let _ = writeln!(page, "<p>Chosen by itself: {}.</p>", escaped(why));
         }
-        page += "</table>\n";
+        page += &settings_table(report)?;
         for class in &self.classes {
             let name = escaped(&class.class.name);
             let _ = writeln!(page, "<h2>{name}</h2>");
@@ -180,6 +191,47 @@ impl HtmlReport {
     }
 }
 
+/// Calmer never stands without late.
+fn headline(summary: &ClassSummary) -> String {
+    let mean = |side: &Option<Distribution>| side.as_ref().map(|side| side.mean);
+    let instability = &summary.metrics[Metric::Instability];
+    let (Some(raw), Some(smoothed), Some(less)) =
+        (mean(&instability.raw), mean(&instability.smoothed), summary.improvement_percent)
+    else {
+        return format!("<p><b>{}</b>: nothing that could be unstable.</p>\n", escaped(&summary.class));
+    };
+    let lag = summary.lag.map_or_else(|| "unknown".to_owned(), |lag| format!("{lag} frames"));
+    format!(
+        "<p><b>{}</b>: instability {raw:.4} → {smoothed:.4}, <b>{less:.0} % less</b>; lag {lag}.</p>\n",
+        escaped(&summary.class)
+    )
+}
+
+/// By the names of the options; without those that don't matter to the method.
+fn settings_table(report: &Report) -> Result<String, String> {
+    let settings = serde_json::to_value(report.settings).map_err(|error| error.to_string())?;
+    let other = if report.settings.method == Method::Exponential { "window" } else { "alpha" };
+    let mut table = String::from("<table>\n");
+    for (name, value) in settings.as_object().into_iter().flatten() {
+        let value = match value {
+            _ if name == other => continue,
+            Value::Null => continue,
+            Value::String(text) => text.clone(),
+            // They are single numbers of single precision.
+            Value::Number(number) => {
+                number.as_f64().map_or_else(String::new, |value| (value as f32).to_string())
+            }
+            value => value.to_string(),
+        };
+        let _ = writeln!(table, "<tr><th>{}</th><td>{}</td></tr>", escaped(name), escaped(&value));
+    }
+    let polygons = report.leave_out.polygons().len();
+    if polygons > 0 {
+        let _ = writeln!(table, "<tr><th>left out</th><td>{polygons} polygons</td></tr>");
+    }
+    Ok(table + "</table>\n")
+}
+
 fn summary_table(summaries: &[ClassSummary]) -> String {
     let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"));
     let mean = |side: &Option<Distribution>| number(side.as_ref().map(|side| side.mean));
@@ -193,7 +245,7 @@ fn summary_table(summaries: &[ClassSummary]) -> String {
                 let _ = writeln!(
                     table,
                     "<tr><td>{class}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-                    metric.name(),
+                    title(metric),
                     mean(&sides.raw),
                     mean(&sides.smoothed)
                 );
@@ -210,10 +262,23 @@ fn summary_table(summaries: &[ClassSummary]) -> String {
     table + "</table>\n"
 }
 
+fn title(metric: Metric) -> String {
+    match metric {
+        Metric::Iou => "IoU with the frame before".into(),
+        Metric::Dice => "Dice with the frame before".into(),
+        Metric::WarpedIou => "warped IoU".into(),
+        Metric::Area => "area, pixels".into(),
+        metric => metric.name().replace('_', " "),
+    }
+}
+
 fn worst_frames(worst: &[Worst]) -> String {
     let mut html = String::new();
+    if !worst.is_empty() {
+        html += "<h3>Worst frames</h3>\n";
+    }
     for frame in worst {
-        let Worst { frame, secs, raw, smoothed, pictures } = frame;
+        let Worst { frame, secs, badness: (raw, _), smoothed, pictures } = frame;
         let smoothed = smoothed.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));
         let _ = write!(
             html,
@@ -224,7 +289,7 @@ fn worst_frames(worst: &[Worst]) -> String {
             let name = side.name();
             let _ = write!(
                 html,
-                "<img alt=\"frame {frame}, {name}\" title=\"{name}\" src=\"data:image/jpeg;base64,{}\">",
+                "<div><img alt=\"frame {frame}, {name}\" src=\"data:image/jpeg;base64,{}\"><br>{name}</div>",
                 STANDARD.encode(jpeg)
             );
         }
@@ -241,4 +306,4 @@ const STYLE: &str = "\
 body{font:15px/1.5 system-ui,sans-serif;max-width:1200px;margin:2em auto;padding:0 1em;color:#222;background:#fff}\
 table{border-collapse:collapse;margin:1em 0}th,td{padding:.2em .9em;border-bottom:1px solid #ddd;text-align:left}\
 figure{margin:1.2em 0}figcaption{margin-bottom:.3em}.pair{display:flex;gap:8px;flex-wrap:wrap}\
-.pair img{max-width:calc(50% - 4px)}figure svg{max-width:100%;height:auto}.loss{color:#a33}";
+.pair div{flex:1 1 280px;max-width:560px;color:#666}.pair img{width:100%}figure svg{max-width:100%;height:auto}.loss{color:#a33}";

@@ -57,6 +57,7 @@ impl Staging {
             fs::create_dir_all(target)?;
             let (folder, lock) = open_folder(target, key)?;
             remove_abandoned(target);
+            remove_unfinished(&folder);
             Ok((folder, lock))
         };
         let (folder, lock) = begin().map_err(|error: std::io::Error| {
@@ -249,6 +250,19 @@ fn open_folder(target: &Path, key: &str) -> io::Result<(PathBuf, File)> {
     Ok((folder, lock))
 }
 
+/// Removes files that a killed process was in the middle of: they are hidden, and of videos
+/// they are large. What can't be removed is left.
+fn remove_unfinished(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_unfinished(&entry.path());
+        } else if name.as_encoded_bytes().starts_with(b".") && name != PUBLISHING {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// Removes what processes left that were killed. What can't be removed is left: it is hidden.
 fn remove_abandoned(target: &Path) {
     let Ok(entries) = fs::read_dir(target) else { return };
@@ -319,6 +333,23 @@ mod tests {
         let mut staging = Staging::begin(root.path(), "a", false).unwrap();
         staging.file("a.mp4").unwrap();
         assert!(matches!(staging.file("a.mp4"), Err(ExportError::SameName(_))));
+    }
+
+    #[test]
+    fn what_a_kill_left_unfinished_does_not_pile_up() {
+        let root = tempfile::tempdir().unwrap();
+        // As a killed process leaves it: nothing is dropped.
+        let folder = root.path().join(".steadymask-a");
+        fs::create_dir_all(folder.join("raw/person")).unwrap();
+        for name in [PUBLISHING, ".part-17-0-overlay.mp4", "raw/person/000000.png", "raw/person/.part-17-1-a"]
+        {
+            fs::write(folder.join(name), "a part").unwrap();
+        }
+        let mut staging = Staging::begin(root.path(), "a", false).unwrap();
+        assert!(staging.force, "it was done, and is ours to replace");
+        let sequence = staging.sequence(numbered()).unwrap();
+        assert_eq!(names(&folder), [PUBLISHING, "raw"]);
+        assert_eq!(names(&sequence.folder), ["000000.png"]);
     }
 
     #[test]

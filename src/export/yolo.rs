@@ -37,8 +37,10 @@ impl Exporter for Yolo {
             for polygon in polygons(&pair.smoothed)? {
                 text += &class.to_string();
                 for point in polygon {
-                    let (x, y) =
-                        (f64::from(point.x) / size.width() as f64, f64::from(point.y) / size.height() as f64);
+                    // Of the pixel's centre: cut to whole pixels, as trainers do, it is the pixel
+                    // again whatever was rounded, and it stays in place in a scaled picture.
+                    let share = |pixel: i32, side: usize| (f64::from(pixel) + 0.5) / side as f64;
+                    let (x, y) = (share(point.x, size.width()), share(point.y, size.height()));
                     text += &format!(" {x:.6} {y:.6}");
                 }
                 text.push('\n');

@@ -34,7 +34,7 @@ pub enum PresetError {
     Name,
     #[error("the presets to take in are not right ({0}); give a file that «steadymask presets export» wrote")]
     Import(String),
-    #[error("{}: the presets can't be opened ({cause}); check its permissions, or move the file away to begin anew", .path.display())]
+    #[error("{}: the presets can't be used ({cause}); {}", .path.display(), remedy(.cause))]
     Database { path: PathBuf, cause: rusqlite::Error },
     #[error("{}: the folder of the presets can't be made ({cause}); check its permissions", .path.display())]
     Folder { path: PathBuf, cause: std::io::Error },
@@ -188,6 +188,18 @@ struct Stored {
     smoothing: Smoothing,
     #[serde(flatten)]
     unknown: Map<String, Value>,
+}
+
+fn remedy(cause: &rusqlite::Error) -> &'static str {
+    use rusqlite::ErrorCode;
+    match cause.sqlite_error_code() {
+        // Without room even its journal can't be opened.
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => "free some space on its disk",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "another program holds them; try again when it has ended"
+        }
+        _ => "check its permissions, or move the file away to begin anew",
+    }
 }
 
 /// The database of everything that has a name, with its table of presets.

@@ -267,7 +267,8 @@ fn stored_size(format: VideoFormat, size: FrameSize) -> FrameSize {
 fn arguments(format: VideoFormat, look: &Look, to: &Path) -> Vec<String> {
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
     let Ratio { num, den } = look.pixel_aspect;
-    let mut filter = format!("setsar={num}/{den}");
+    // Left to itself the filter rounds to numbers up to 100.
+    let mut filter = format!("setsar={num}/{den}:max=65535");
     let mut colours = Vec::new();
     if let Some(pixels) = format.video_range() {
         let name = if look.size.height() >= HD_ROWS { "bt709" } else { "smpte170m" };

@@ -9,8 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use steadymask::project::Project;
+
 use crate::workbench::{
-    DEEPLAB, Outcome, Workbench, carphone, have_ffmpeg, have_model, masks, nothing_shows, run_arguments, tree,
+    DEEPLAB, Outcome, Workbench, carphone, have_ffmpeg, have_model, masks, nothing_shows, outcome,
+    run_arguments, tree,
 };
 
 /// A small disk, while this lives.
@@ -74,12 +77,56 @@ fn a_full_disk_leaves_nothing_but_a_sentence() {
             assert_eq!(masks(&bench.path("small/out/raw/disc")).len(), 96, "it goes on when there is room");
         }
     }
-    let Some(_disk) = SmallDisk::mount(bench.path("store"), "100k") else { return };
-    let outcome = bench.outcome(&[
+    let Some(disk) = SmallDisk::mount(bench.path("store"), "100k") else { return };
+    let arguments = [
         "run", "clip.mp4", "--masks", "mattes", "--class", "disc", "--cache", "store", "--out", "out",
-    ]);
-    refused(outcome, &["store", "could not be written", "--cache"]);
+        "--export", "png",
+    ];
+    refused(bench.outcome(&arguments), &["store", "could not be written", "--cache"]);
     nothing_shows(&bench.path("out"));
+    disk.grow("64m");
+    let again = bench.outcome(&arguments);
+    assert_eq!(again.code, Some(0), "{}", again.err);
+    assert_eq!(masks(&bench.path("out/raw/disc")).len(), 96);
+}
+
+#[test]
+fn projects_and_presets_survive_a_full_disk() {
+    let bench = Workbench::new();
+    let Some(disk) = SmallDisk::mount(bench.path("small"), "128k") else { return };
+    let path = bench.path("small/a.steadymask.json");
+    let mut project = Project::new("clip.mp4".into());
+    project.classes = vec!["before".into()];
+    let saved = project.save(&path).unwrap();
+    let save_preset = |name: &str| {
+        let mut command = bench.command(&["presets", "save", name, "--preset", "gentle"]);
+        command.env("XDG_DATA_HOME", bench.path("small"));
+        outcome(command)
+    };
+    assert_eq!(save_preset("before").code, Some(0));
+
+    fs::write(bench.path("small/ballast"), vec![1; 200_000]).unwrap_err();
+    project.classes = vec!["after".repeat(4000)];
+    let words = project.save(&path).unwrap_err().to_string();
+    assert!(words.contains("a.steadymask.json: could not be written") && words.contains("free space"));
+    assert_eq!(Project::load(&path).unwrap(), saved, "what was there is whole");
+    let refused = save_preset("after");
+    assert_eq!(refused.code, Some(5), "{}", refused.err);
+    assert!(
+        refused.err.contains("presets.sqlite") && refused.err.contains("free some space"),
+        "{}",
+        refused.err
+    );
+
+    disk.grow("1m");
+    project.save(&path).unwrap();
+    assert_eq!(save_preset("after").code, Some(0));
+    let mut list = bench.command(&["presets"]);
+    list.env("XDG_DATA_HOME", bench.path("small"));
+    let list = outcome(list).out;
+    assert!(list.contains("before") && list.contains("after"), "{list}");
+    let names = tree(&bench.path("small"));
+    assert_eq!(names.iter().filter(|name| !name.contains('/')).count(), 2, "{names:?}");
 }
 
 /// A run of the larger network that is interrupted once it has done some frames.

@@ -96,9 +96,20 @@ fn settings_get_names_and_can_be_compared() {
     fill(&mut window, "Name", "On air");
     press(&mut window, Modifiers::NONE, Key::Enter);
     until(&mut window, "its new name", |window| has(window, "On air") && !has(window, "Live"));
+    let json = folder.path().join("presets.json");
+    click(&mut window, "Presets");
+    click(&mut window, "Export all…");
+    fill(&mut window, "Save as", json.to_str().unwrap());
+    click(&mut window, "Save");
+    until(&mut window, "a file", |window| toasted(window, "presets.json"));
     click(&mut window, "Presets");
     click(&mut window, "Delete");
     until(&mut window, "it gone", |window| !has(window, "On air"));
+    click(&mut window, "Presets");
+    click(&mut window, "Import…");
+    fill(&mut window, "From the file", json.to_str().unwrap());
+    click(&mut window, "Import");
+    until(&mut window, "it again", |window| has(window, "On air"));
 
     click(&mut window, "Clean-up");
     window.run_steps(30);
@@ -365,6 +376,9 @@ fn every_key_of_the_list_does_what_it_says() {
     press(&mut window, Modifiers::COMMAND, Key::Z);
     assert_eq!(settings(&window), before);
     press(&mut window, Modifiers::COMMAND, Key::Y);
+    assert_eq!(settings(&window), after);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    press(&mut window, Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
     assert_eq!(settings(&window), after);
     press(&mut window, none, Key::X);
     assert!(window.state().state.choice.is_b);

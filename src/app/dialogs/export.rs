@@ -17,6 +17,8 @@ use crate::export::{Edges, ExportKind, KindGroup};
 
 /// Of the time of pass 2, what each kind with pictures adds.
 const PICTURES_SHARE: f64 = 0.3;
+/// Narrower than this the kinds stand below each other.
+const TWO_COLUMNS_WIDE: f32 = 720.0;
 
 pub fn show(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
     if let (Some(clip), Some(session)) = (&state.clip, state.session()) {
@@ -27,15 +29,23 @@ pub fn show(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
     }
     ui.strong(t(Text::ExportWhat));
     let most = 0.45 * ui.ctx().content_rect().height();
-    egui::ScrollArea::vertical()
-        .max_height(most)
-        .auto_shrink([false, true])
-        .show(ui, |ui| kinds(ui, &mut state.plan));
+    egui::ScrollArea::vertical().max_height(most).auto_shrink([false, true]).show(ui, |ui| {
+        let plan = &mut state.plan;
+        if ui.available_width() < TWO_COLUMNS_WIDE {
+            KindGroup::ALL.into_iter().for_each(|group| kinds(ui, plan, group));
+        } else {
+            ui.columns(2, |columns| {
+                for (at, group) in KindGroup::ALL.into_iter().enumerate() {
+                    kinds(&mut columns[at / 2], plan, group);
+                }
+            });
+        }
+    });
     options(ui, &mut state.plan);
     ui.add_space(8.0);
     let label = ui.strong(t(Text::ExportFolder));
     ui.horizontal(|ui| {
-        let field = egui::TextEdit::singleline(&mut state.plan.folder).desired_width(330.0);
+        let field = egui::TextEdit::singleline(&mut state.plan.folder).desired_width(480.0);
         ui.add(field).labelled_by(label.id);
         if ui.button(t(Text::Browse)).on_hover_text(t(Text::NoDialog)).clicked() {
             commands.push(Command::BrowseFolder);
@@ -62,13 +72,10 @@ pub fn show(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
     });
 }
 
-fn kinds(ui: &mut Ui, plan: &mut ExportPlan) {
-    let mut group = None;
-    for kind in ExportKind::ALL {
-        if group.replace(kind.info().group) != Some(kind.info().group) {
-            ui.add_space(4.0);
-            ui.label(RichText::new(t(group_text(kind.info().group))).weak());
-        }
+fn kinds(ui: &mut Ui, plan: &mut ExportPlan, group: KindGroup) {
+    ui.add_space(4.0);
+    ui.label(RichText::new(t(group_text(group))).weak());
+    for kind in ExportKind::ALL.into_iter().filter(|kind| kind.info().group == group) {
         let mut chosen = plan.kinds.contains(&kind);
         if ui.checkbox(&mut chosen, kind_label(kind)).on_hover_text(kind.info().files).changed() {
             if chosen {
@@ -95,7 +102,7 @@ fn options(ui: &mut Ui, plan: &mut ExportPlan) {
     ui.horizontal(|ui| {
         let label = ui.label(t(Text::ExportNames));
         let field = egui::TextEdit::singleline(&mut plan.names)
-            .desired_width(330.0)
+            .desired_width(480.0)
             .hint_text("{kind}/{class}/{frame}");
         ui.add(field).labelled_by(label.id).on_hover_text(t(Text::ExportNamesHint));
     });
@@ -117,8 +124,11 @@ fn estimate(state: &State) -> Option<String> {
         let secs = frames as f64 / rate * (1.0 + PICTURES_SHARE * pictures as f64);
         Duration::try_from_secs_f64(secs.max(1.0)).ok()
     });
-    let time = time.map_or_else(|| t(Text::ExportTimeUnknown).to_owned(), clock);
-    Some(fill(Text::ExportTotal, &[&size((bytes >> 20).max(1)), &time]))
+    let size = size((bytes >> 20).max(1));
+    Some(match time {
+        Some(time) => fill(Text::ExportTotal, &[&size, &clock(time)]),
+        None => fill(Text::ExportSize, &[&size]),
+    })
 }
 
 const fn group_text(group: KindGroup) -> Text {

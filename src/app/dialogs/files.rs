@@ -48,6 +48,24 @@ pub fn save_plot(ui: &mut Ui, curve: Curve, path: &mut String, commands: &mut Ve
     });
 }
 
+pub fn presets(ui: &mut Ui, import: bool, path: &mut String, commands: &mut Vec<Command>) {
+    let entered = field(ui, if import { Text::PresetsFrom } else { Text::SaveAs }, path, WIDTH);
+    ui.label(RichText::new(t(Text::PresetsHint)).small().weak());
+    ui.add_space(10.0);
+    ui.horizontal(|ui| {
+        let ready = !path.trim().is_empty();
+        if (main_button(ui, if import { Text::Import } else { Text::Save }, ready) || entered) && ready {
+            let path = expanded(path.trim());
+            commands.push(if import {
+                Command::Preset(PresetChange::Import(path))
+            } else {
+                Command::ExportPresets(path)
+            });
+        }
+        close(ui, Text::Close, commands);
+    });
+}
+
 pub fn unsaved(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let name = state.project.file.as_deref().and_then(Path::file_name).unwrap_or_default();
     ui.label(fill(Text::UnsavedBody, &[&name.display()]));

@@ -10,6 +10,7 @@ pub use smoothing::tuning_words;
 
 use super::{
     commands::Command,
+    keys,
     state::State,
     text::{Text, t},
 };
@@ -39,11 +40,16 @@ fn heading(ui: &mut Ui, text: Text) -> egui::Response {
     ui.strong(t(text))
 }
 
+/// The longest of the labels of [`grid`], in any language.
+const LABELS_WIDE: f32 = 74.0;
+
 /// Two columns: what it is called, and what it is.
 fn grid(ui: &mut Ui, id: &str, rows: impl FnOnce(&mut Ui, f32)) {
-    let wide = (ui.available_width() - 88.0).clamp(110.0, 260.0);
-    egui::Grid::new(id).num_columns(2).spacing(vec2(10.0, 7.0)).show(ui, |ui| {
-        ui.spacing_mut().slider_width = wide - 58.0;
+    let wide = (ui.available_width() - LABELS_WIDE - 10.0).clamp(110.0, 260.0);
+    let grid = egui::Grid::new(id).num_columns(2).min_col_width(LABELS_WIDE).spacing(vec2(10.0, 7.0));
+    grid.show(ui, |ui| {
+        // The number beside it takes the rest.
+        ui.spacing_mut().slider_width = wide - 52.0;
         rows(ui, wide);
     });
 }
@@ -52,6 +58,9 @@ fn named(ui: &mut Ui, slider: Slider<'_>, name: Text, hint: Text) -> egui::Respo
     // A value that lies between two steps, or beyond, is shown as it is.
     let response = ui.add(slider.clamping(egui::SliderClamping::Edits));
     ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(t(name)));
+    if response.has_focus() {
+        keys::leave_arrows_to(ui.ctx(), response.id);
+    }
     response.on_hover_text(t(hint))
 }
 

@@ -95,10 +95,12 @@ fn preset(
 ) {
     let now = state.presets.iter().find(|preset| preset.smoothing == state.choice.settings);
     let name = now.map_or_else(|| t(Text::PresetCustom).to_owned(), title);
+    ui.spacing_mut().item_spacing.x = 4.0;
     let all = state.presets.iter().map(|preset| (title(preset), preset.smoothing));
-    if let Some(picked) = choose(ui, "preset", Text::Preset, wide - 32.0, &name, all) {
+    if let Some(picked) = choose(ui, "preset", Text::Preset, wide - 38.0, &name, all) {
         (*settings, *touched) = (picked, Some("preset"));
     }
+    ui.spacing_mut().button_padding.x = 5.0;
     let menu = ui.menu_button("…", |ui| {
         let mut entry = |ui: &mut Ui, text: Text, enabled: bool, command: &dyn Fn() -> Command| {
             if ui.add_enabled(enabled, egui::Button::new(t(text))).clicked() {
@@ -116,6 +118,17 @@ fn preset(
         entry(ui, Text::PresetDelete, own.is_some(), &|| {
             Command::Preset(PresetChange::Delete(own.clone().unwrap_or_default()))
         });
+        ui.separator();
+        let file = |import: bool| {
+            let path = directories::UserDirs::new().map(|dirs| dirs.home_dir().join("presets.json"));
+            Command::Show(Dialog::PresetsFile {
+                import,
+                path: path.unwrap_or_default().display().to_string(),
+            })
+        };
+        let has_own = state.presets.iter().any(|preset| !preset.built_in);
+        entry(ui, Text::PresetsImport, true, &|| file(true));
+        entry(ui, Text::PresetsExport, has_own, &|| file(false));
     });
     let menu = menu.response.on_hover_text(t(Text::Presets));
     ui.ctx().accesskit_node_builder(menu.id, |node| node.set_label(t(Text::Presets)));

@@ -69,7 +69,7 @@ pub fn save(mail: Mail, curve: Curve, results: &Results, path: PathBuf) {
     };
     thread::spawn(move || {
         let saved = write(&plot, &path).map(|()| path.clone());
-        mail.send(Event::PlotSaved(saved.map_err(|error| format!("{}: {error}", path.display()))));
+        mail.send(Event::FileSaved(saved.map_err(|error| format!("{}: {error}", path.display()))));
     });
 }
 

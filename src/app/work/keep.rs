@@ -1,10 +1,16 @@
 //! What is written for the user beside exports: projects, what is kept against a crash,
 //! presets. One thread does it in order, so that no two writes of one file meet.
 
-use std::{path::PathBuf, sync::mpsc, thread};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::mpsc,
+    thread,
+};
 
 use super::{Event, Mail, words};
 use crate::{
+    export::{ExportError, write_atomically},
     project::{Kept, LeftOver, Preset, PresetError, Presets, Project, Recovery},
     smooth::Settings,
     video,
@@ -20,6 +26,8 @@ pub enum Job {
     LookForLeftOver,
     Discard(Box<LeftOver>),
     Presets(PresetChange),
+    /// Write the user's presets to a file, which [`PresetChange::Import`] takes.
+    ExportPresets(PathBuf),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +36,8 @@ pub enum PresetChange {
     Save(String, Settings),
     Rename(String, String),
     Delete(String),
+    /// Those in a file that the window or «steadymask presets export» wrote.
+    Import(PathBuf),
 }
 
 /// The hand that the window holds.
@@ -41,8 +51,13 @@ impl Keeper {
     pub fn new(mail: Mail, data: PathBuf) -> Self {
         let (jobs, queue) = mpsc::channel();
         let thread = thread::spawn(move || {
-            let mut desk =
-                Desk { mail, presets: data.join("presets.sqlite"), open: data.join("open"), recovery: None };
+            let mut desk = Desk {
+                mail,
+                presets: data.join("presets.sqlite"),
+                open: data.join("open"),
+                recovery: None,
+                has_warned: false,
+            };
             for job in queue {
                 desk.run(job);
             }
@@ -71,6 +86,8 @@ struct Desk {
     presets: PathBuf,
     open: PathBuf,
     recovery: Option<Recovery>,
+    /// That nothing is kept against a crash.
+    has_warned: bool,
 }
 
 impl Desk {
@@ -92,35 +109,60 @@ impl Desk {
             }
             Job::Discard(left) => left.discard(),
             Job::Presets(change) => {
-                let presets = self.change(change).map_err(|error| words(&error));
-                self.mail.send(Event::Presets(presets));
+                self.mail.send(Event::Presets(self.change(change)));
+            }
+            Job::ExportPresets(path) => {
+                self.mail.send(Event::FileSaved(self.export_presets(&path).map(|()| path)));
             }
         }
     }
 
-    /// Where that fails work goes on, with nothing to fall back on.
+    /// Where that fails work goes on, with nothing to fall back on. The user is told once.
     fn keep(&mut self, kept: &Kept) {
-        if self.recovery.is_none() {
-            self.recovery = Recovery::begin(&self.open)
-                .inspect_err(|error| tracing::warn!("nothing is kept against a crash: {error}"))
-                .ok();
+        let result = self.try_keep(kept);
+        if let Err(error) = &result
+            && !self.has_warned
+        {
+            self.mail.send(Event::NotKept(words(error)));
         }
-        if let Some(Err(error)) = self.recovery.as_ref().map(|recovery| recovery.keep(kept)) {
-            tracing::warn!("nothing is kept against a crash: {error}");
-        }
+        self.has_warned = result.is_err();
     }
 
-    fn change(&self, change: PresetChange) -> Result<Vec<Preset>, PresetError> {
+    fn try_keep(&mut self, kept: &Kept) -> Result<(), ExportError> {
+        let recovery = match self.recovery.take() {
+            Some(recovery) => recovery,
+            None => Recovery::begin(&self.open).map_err(ExportError::on(&self.open))?,
+        };
+        self.recovery.insert(recovery).keep(kept)
+    }
+
+    fn change(&self, change: PresetChange) -> Result<Vec<Preset>, String> {
         if change == PresetChange::List && !self.presets.exists() {
             return Ok(Presets::built_in());
         }
-        let presets = Presets::open(&self.presets)?;
-        match change {
-            PresetChange::List => {}
-            PresetChange::Save(name, settings) => presets.save(&name, &settings)?,
-            PresetChange::Rename(old, new) => presets.rename(&old, &new)?,
-            PresetChange::Delete(name) => presets.delete(&name)?,
-        }
-        presets.all()
+        let import = match &change {
+            PresetChange::Import(path) => {
+                fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?
+            }
+            _ => String::new(),
+        };
+        let make = || {
+            let presets = Presets::open(&self.presets)?;
+            match change {
+                PresetChange::List => {}
+                PresetChange::Save(name, settings) => presets.save(&name, &settings)?,
+                PresetChange::Rename(old, new) => presets.rename(&old, &new)?,
+                PresetChange::Delete(name) => presets.delete(&name)?,
+                PresetChange::Import(_) => drop(presets.import(&import)?),
+            }
+            presets.all()
+        };
+        make().map_err(|error: PresetError| words(&error))
+    }
+
+    fn export_presets(&self, path: &Path) -> Result<(), String> {
+        let json = Presets::open(&self.presets).and_then(|presets| presets.export());
+        let json = json.map_err(|error| words(&error))?;
+        write_atomically(path, |out| out.write_all(json.as_bytes())).map_err(|error| words(&error))
     }
 }

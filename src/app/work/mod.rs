@@ -98,7 +98,9 @@ pub enum Event {
         result: Result<Box<Tuned>, String>,
     },
     CacheCleared,
-    PlotSaved(Result<PathBuf, String>),
+    FileSaved(Result<PathBuf, String>),
+    /// What is open would be lost in a crash; why.
+    NotKept(String),
     Models(Vec<ModelInfo>),
     Opened {
         path: PathBuf,
