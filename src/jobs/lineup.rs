@@ -67,8 +67,9 @@ struct State {
     is_held: bool,
     is_open: bool,
     machine: Machine,
-    /// Whether the disk does not have it all yet.
-    is_dirty: bool,
+    /// How often it has changed, and how often it had when it was written to the disk.
+    changes: u64,
+    written: u64,
     /// Why the line can't be kept on the disk.
     unsaved: Option<String>,
     changed: Box<dyn Fn() + Send>,
@@ -96,7 +97,8 @@ impl Lineup {
             running: None,
             is_open: true,
             machine,
-            is_dirty: false,
+            changes: 0,
+            written: 0,
             unsaved: None,
             changed: Box::new(changed),
         };
@@ -186,8 +188,8 @@ impl Lineup {
     /// Waits, not for long, until the disk has it all.
     pub fn finish(&self) {
         let shared = &self.0.0;
-        let is_dirty = |state: &mut State| state.is_dirty;
-        drop(shared.changed.wait_timeout_while(shared.state(), FINISH_PATIENCE, is_dirty));
+        let is_unwritten = |state: &mut State| state.written != state.changes;
+        drop(shared.changed.wait_timeout_while(shared.state(), FINISH_PATIENCE, is_unwritten));
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -234,7 +236,7 @@ impl Shared {
     /// Something has changed.
     fn tell(&self) {
         let mut state = self.state();
-        state.is_dirty = true;
+        state.changes += 1;
         (state.changed)();
         drop(state);
         self.changed.notify_all();
@@ -261,13 +263,12 @@ impl Shared {
     fn keep(&self) {
         let mut state = self.state();
         loop {
-            if state.is_dirty {
-                let clips = state.clips.clone();
-                state.is_dirty = false;
+            if state.written != state.changes {
+                let (clips, changes) = (state.clips.clone(), state.changes);
                 drop(state);
                 let unsaved = self.write(&clips).err();
                 state = self.state();
-                state.unsaved = unsaved;
+                (state.unsaved, state.written) = (unsaved, changes);
                 self.changed.notify_all();
             } else if state.is_open {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -329,78 +330,5 @@ impl Shared {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{project::SegmentStep, segment::library::Library};
-
-    fn machine(folder: &Path) -> Machine {
-        Machine {
-            library: Library::only(folder),
-            trust_model: false,
-            threads: 1,
-            memory_bytes: 64 << 20,
-            store: folder.join("store"),
-            store_limit_bytes: u64::MAX,
-        }
-    }
-
-    fn steps() -> Vec<Step> {
-        let classes = vec!["person".to_owned()];
-        vec![Step::Segment(SegmentStep { model: None, classes, device: Default::default() })]
-    }
-
-    fn names(lineup: &Lineup) -> Vec<String> {
-        lineup.shown().clips.iter().map(|clip| clip.video.display().to_string()).collect()
-    }
-
-    fn wait_until(lineup: &Lineup, is_so: impl Fn(&Shown) -> bool) {
-        while !is_so(&lineup.shown()) {
-            thread::sleep(Duration::from_millis(2));
-        }
-    }
-
-    #[test]
-    fn the_line_can_be_changed_and_is_there_after_a_restart() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("data/line.json");
-        let lineup = Lineup::open(&path, machine(folder.path()), || {});
-        lineup.hold(true);
-        for name in ["a", "b", "c"] {
-            lineup.add(name.into(), steps(), "out".into());
-        }
-        let id =
-            |name: &str| lineup.shown().clips.iter().find(|clip| clip.video == Path::new(name)).unwrap().id;
-        lineup.shift(id("c"), -2);
-        lineup.shift(id("a"), 9);
-        assert_eq!(names(&lineup), ["c", "b", "a"]);
-        lineup.remove(id("b"));
-        lineup.cancel(id("c"));
-        lineup.finish();
-        drop(lineup);
-        let lineup = Lineup::open(&path, machine(folder.path()), || {});
-        wait_until(&lineup, |shown| shown.clips.len() == 2);
-        let shown = lineup.shown();
-        assert_eq!(names(&lineup), ["c", "a"]);
-        assert_eq!(shown.clips[0].state, LineState::Cancelled);
-        assert!(shown.is_held, "nothing begins by itself after a restart");
-    }
-
-    #[test]
-    fn what_fails_says_why_and_can_be_tried_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let lineup = Lineup::open(&folder.path().join("line.json"), machine(folder.path()), || {});
-        lineup.add(folder.path().join("gone.mp4"), steps(), folder.path().join("out"));
-        let has_failed = |shown: &Shown| shown.clips[0].state == LineState::Failed;
-        wait_until(&lineup, has_failed);
-        let error = lineup.shown().clips[0].error.clone().unwrap();
-        assert!(error.contains("no network is installed"), "{error}");
-        lineup.hold(true);
-        lineup.retry(lineup.shown().clips[0].id);
-        assert_eq!(
-            (lineup.shown().clips[0].state, lineup.shown().clips[0].error.clone()),
-            (LineState::Waiting, None)
-        );
-        lineup.hold(false);
-        wait_until(&lineup, has_failed);
-    }
-}
+#[path = "lineup_tests.rs"]
+mod tests;

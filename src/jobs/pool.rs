@@ -87,7 +87,7 @@ impl Drop for ImagePool {
 
 impl Worker {
     fn run(self) {
-        process::give_way();
+        process::give_way_a_little();
         // Its loops over pixels run right here: the other cores have workers of their own.
         let alone = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build();
         loop {

@@ -254,12 +254,12 @@ mod tests {
         let there = Pipelines::open(&folder.path().join("b")).unwrap();
         let text = here.export().unwrap();
         assert_eq!(there.import(&text).unwrap(), ["person-box", "steady-person", "mine"]);
-        // Each database numbers its own.
-        let known = |pipelines: &Pipelines| {
-            let all = pipelines.all().unwrap();
-            all.into_iter().map(|pipeline| (pipeline.name, pipeline.steps)).collect::<Vec<_>>()
+        // Ids are each database's own.
+        let content = |pipelines: &Pipelines| {
+            let all = pipelines.all().unwrap().into_iter();
+            all.map(|pipeline| (pipeline.name, pipeline.steps)).collect::<Vec<_>>()
         };
-        assert_eq!(known(&there), known(&here));
+        assert_eq!(content(&there), content(&here));
         let bad = r#"[{"name": "new", "steps": [{"step": "segment", "classes": ["a"]}]}, {"name": "bad", "steps": []}]"#;
         assert!(matches!(there.import(bad), Err(PipelinesError::Steps(_))));
         assert!(there.find("new").is_err());

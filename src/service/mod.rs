@@ -5,6 +5,7 @@ mod about;
 mod cleanup;
 mod database;
 mod desk;
+mod frames;
 mod guard;
 mod images;
 mod jobs;
@@ -116,7 +117,7 @@ struct Service {
     /// Of images that are on their way, in KiB.
     held: Arc<Semaphore>,
     uploads: Semaphore,
-    pictures: results::Pictures,
+    pictures: frames::Pictures,
     telemetry: Telemetry,
     closing: AtomicBool,
     /// Held, not read.
@@ -145,7 +146,7 @@ impl Service {
             plans: images::Plans::default(),
             held: Arc::new(Semaphore::new(images::MOST_HELD_KIB)),
             uploads: Semaphore::new(MOST_UPLOADS),
-            pictures: results::Pictures::default(),
+            pictures: frames::Pictures::default(),
             telemetry: Telemetry::new()?,
             closing: AtomicBool::new(false),
             _lock: lock,
@@ -209,7 +210,7 @@ fn router(service: &Arc<Service>) -> Router {
         .routes(routes!(results::results))
         .routes(routes!(results::archive))
         .routes(routes!(results::metrics))
-        .routes(routes!(results::frame))
+        .routes(routes!(frames::frame))
         .routes(routes!(pipelines::list, pipelines::create))
         .routes(routes!(pipelines::get, pipelines::update, pipelines::delete))
         .routes(routes!(pipelines::steps, pipelines::add_step))

@@ -4,6 +4,7 @@
 
 mod drag_and_drop;
 mod features;
+mod lineup;
 mod random;
 mod scrubbing;
 mod stories;

@@ -45,6 +45,12 @@ pub fn until(window: &mut Window, what: &str, is_so: impl Fn(&Window) -> bool) {
 #[derive(Debug)]
 pub struct Dropped(PathBuf);
 
+impl Dropped {
+    pub fn new(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+}
+
 impl egui::DroppedFile for Dropped {
     fn path(&self) -> &Path {
         &self.0

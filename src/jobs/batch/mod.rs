@@ -3,6 +3,7 @@
 mod inputs;
 mod ledger;
 mod line;
+mod plans;
 mod run;
 
 use std::path::PathBuf;

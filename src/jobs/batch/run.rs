@@ -1,7 +1,6 @@
 //! The work of a batch: images on all cores, clips one after another beside them.
 
 use std::{
-    collections::HashMap,
     fs,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
@@ -19,12 +18,12 @@ use super::{
     BatchError, Entry, Input, Ledger, Status,
     ledger::{PARTS, part_path, read_part},
     path_text,
+    plans::Plans,
 };
 use crate::{
     export::write_atomically,
     jobs::{ClipJob, ImagePlan, ImagePool, ImageRequest, Looked, Machine},
     pipeline::{CancelToken, Finished, PipelineError, Progress, RunProgress},
-    project::{Pipeline, Pipelines},
     video::ImageBytes,
 };
 
@@ -347,62 +346,4 @@ pub fn one(
     write_atomically(&path, |file| serde_json::to_writer(file, &entry).map_err(Into::into))
         .map_err(|error| BatchError::write(&path)(std::io::Error::other(error.to_string())))?;
     Ok(came_of_it)
-}
-
-/// The pipelines of a batch, as they were when it first met them.
-struct Plans {
-    path: PathBuf,
-    kept: Vec<Pipeline>,
-    made: HashMap<String, Arc<ImagePlan>>,
-    notes: Vec<String>,
-}
-
-impl Plans {
-    fn open(out: &Path) -> Result<Self, BatchError> {
-        let path = out.join("pipelines.json");
-        let kept = match fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text).map_err(|error| BatchError::Input {
-                path: path.clone(),
-                cause: format!("the pipelines of this batch can't be read ({error})"),
-                remedy: "choose another --out, or delete it to take the pipelines as they are now",
-            })?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(BatchError::write(&path)(error)),
-        };
-        Ok(Self { path, kept, made: HashMap::new(), notes: Vec::new() })
-    }
-
-    fn plan(&mut self, name: &str, machine: &Machine) -> Result<Arc<ImagePlan>, BatchError> {
-        if let Some(plan) = self.made.get(name) {
-            return Ok(plan.clone());
-        }
-        let now = Pipelines::open(&Pipelines::default_path()).and_then(|pipelines| pipelines.find(name));
-        let kept = self.kept.iter().find(|kept| kept.name.eq_ignore_ascii_case(name.trim())).cloned();
-        let pipeline = match (kept, now) {
-            (Some(kept), now) => {
-                if now.is_ok_and(|now| now.steps != kept.steps) {
-                    self.notes.push(format!(
-                        "the pipeline «{name}» has changed since this batch began; it goes on as it began, and another --out takes the new one"
-                    ));
-                }
-                kept
-            }
-            (None, now) => {
-                let now = now?;
-                self.keep(now.clone())?;
-                now
-            }
-        };
-        let plan = Arc::new(ImagePlan::new(pipeline.plan()?, &machine.library, machine.trust_model)?);
-        self.made.insert(name.to_owned(), plan.clone());
-        Ok(plan)
-    }
-
-    fn keep(&mut self, pipeline: Pipeline) -> Result<(), BatchError> {
-        self.kept.push(pipeline);
-        write_atomically(&self.path, |file| {
-            serde_json::to_writer_pretty(file, &self.kept).map_err(Into::into)
-        })
-        .map_err(|error| BatchError::write(&self.path)(std::io::Error::other(error.to_string())))
-    }
 }
