@@ -155,6 +155,8 @@ fn plot(
         .set_margin_fraction(vec2(0.01, 0.06))
         .link_axis(egui::Id::unique("frames"), [true, false])
         .y_axis_min_width(30.0)
+        // Lines this far apart would be as bright as text: none are.
+        .grid_spacing(8.0..=2500.0)
         .x_grid_spacer(egui_plot::uniform_grid_spacer(|input| {
             let step = grid_step(input.bounds.1 - input.bounds.0).max(1.0);
             [step, 2.0 * step, 10.0 * step]
