@@ -14,6 +14,7 @@ use anyhow::{Context, Result, ensure};
 use steadymask::flow::{Estimator, Flow, FlowEstimator, FlowPair, Quality, warp_mask, warp_soft};
 use steadymask::frame::{Frame, FrameIndex, FrameSize, Timestamp};
 use steadymask::mask::{Mask, SoftMask};
+use steadymask::pipeline::FLOW;
 use steadymask::smooth::{HardSmoother, Masks, Method, Settings, SmoothFrame, Switch, Timing, harden};
 
 const FRAMES: usize = 300;
@@ -147,7 +148,7 @@ fn recipe() -> Result<()> {
 /// Probabilities and flow in memory, as when a slider is moved.
 fn resmooth() -> Result<()> {
     let size = FrameSize::new(854, 480).context("a size")?;
-    let mut estimator = FlowEstimator::new(size, Estimator::Dis(Quality::Fast))?;
+    let mut estimator = FlowEstimator::new(size, FLOW)?;
     let pictures = [texture(size, 0.0), texture(size, 7.0)];
     let mut pairs = pictures.iter().map(|picture| estimator.push(picture));
     let (_, pair) = (pairs.next(), pairs.next().context("two pictures")??.context("a pair")?);
@@ -184,7 +185,7 @@ fn resmooth() -> Result<()> {
 
 fn warp() -> Result<()> {
     let size = FrameSize::new(854, 480).context("a size")?;
-    let pair = pair_of(size, Estimator::Dis(Quality::Fast))?;
+    let pair = pair_of(size, FLOW)?;
     let (soft, hard) = (blob(size, 3), blob(size, 3).at_least(128));
     println!("\none mask of {size}, flow on {}, in ms: on one thread, on all", pair.size());
     let one = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;

@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{machine::Machine, plots::Curve, text::Language, theme::ThemeChoice};
-use crate::{region::Region, smooth::Settings};
+use crate::{pipeline::Every, region::Region, smooth::Settings};
 
 /// Everything that undo takes back.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Choice {
     pub model: Option<String>,
+    /// Which frames the network sees.
+    pub every: Every,
     pub classes: Vec<String>,
     pub settings: Settings,
     /// The settings that `settings` can be exchanged for, A for B or B for A.

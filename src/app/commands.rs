@@ -305,8 +305,8 @@ impl App {
 
     fn choose(&mut self, choice: Choice) {
         let state = &mut self.state;
-        if choice.model != state.choice.model {
-            // Another network says other things: nothing that is shown is true of it.
+        if choice.model != state.choice.model || choice.every != state.choice.every {
+            // The network then says other things: nothing that is shown is true of them.
             state.results.clear();
             state.choice = choice;
             self.stop_job();

@@ -9,7 +9,7 @@ use super::{
     text::{Text, t},
     work::{self, StableMasks, StartSession},
 };
-use crate::pipeline::{CancelToken, Every, Export, Progress, RunProgress};
+use crate::pipeline::{CancelToken, Export, Progress, RunProgress};
 
 impl App {
     pub(super) fn stabilise(&mut self) {
@@ -24,6 +24,7 @@ impl App {
             size: clip.info.size,
             model: model.name.clone(),
             range: state.range(),
+            every: state.choice.every,
             machine: state.preferences.machine.clone(),
             progress: progress.network.clone(),
             cancel: cancel.clone(),
@@ -125,7 +126,7 @@ impl App {
             manifest: session.manifest.clone(),
             classes: state.groups(),
             range: session.range,
-            every: Every::ONE,
+            every: session.tracks.every,
             settings: state.choice.settings,
             auto: false,
             leave_out: state.choice.leave_out.clone(),

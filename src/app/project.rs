@@ -55,17 +55,15 @@ impl OpenProject {
 /// The window's work as a project; `None` where nothing is open.
 pub fn snapshot(state: &State) -> Option<Project> {
     let clip = state.clip.as_ref()?;
-    let Choice { model, classes, settings, other, is_b, leave_out } = state.choice.clone();
+    let Choice { model, every, classes, settings, other, is_b, leave_out } = state.choice.clone();
     let base = state.project.base.clone();
     let mut project = base.unwrap_or_else(|| Project::new(clip.path.clone()));
     if project.video.path != clip.path {
         project.video.path.clone_from(&clip.path);
         project.video.fingerprint.clear();
     }
-    match (&mut project.network, model) {
-        (Some(network), Some(name)) => network.name = name,
-        (network, name) => *network = name.map(|name| Network { name, ..Network::default() }),
-    }
+    let every = Some(every).filter(|every| !every.is_one()).map(Into::into);
+    project.network = model.map(|name| Network { name, every, ..project.network.take().unwrap_or_default() });
     project.classes = classes;
     project.smoothing.settings = settings;
     project.comparison = other.map(|other| {
@@ -101,9 +99,13 @@ impl App {
             Some(Comparison { other, is_b, .. }) => (Some(other.settings), is_b),
             None => (None, false),
         };
-        let model = network.map(|network| network.name).or_else(|| state.choice.model.clone());
+        let (model, every) = match network {
+            Some(Network { name, every, .. }) => (Some(name), every.and_then(|every| every.try_into().ok())),
+            None => (state.choice.model.clone(), None),
+        };
+        let every = every.unwrap_or_default();
         let settings = smoothing.settings;
-        state.choice = Choice { model, classes, settings, other, is_b, leave_out };
+        state.choice = Choice { model, every, classes, settings, other, is_b, leave_out };
         state.history = Default::default();
         (state.player.first, state.player.last) = (range.first, range.last);
         state.player.frame = view.frame.min(state.frames().saturating_sub(1));

@@ -252,7 +252,10 @@ impl State {
     /// The results of pass 1 that belong to the network chosen now.
     pub fn session(&self) -> Option<&Arc<Session>> {
         let job = self.job.as_ref()?;
-        job.session.as_ref().filter(|_| Some(&job.model) == self.choice.model.as_ref())
+        let is_of_choice = |session: &&Arc<Session>| {
+            Some(&job.model) == self.choice.model.as_ref() && session.tracks.every == self.choice.every
+        };
+        job.session.as_ref().filter(is_of_choice)
     }
 
     /// How masks come about now; `None` where there are none to be had.

@@ -152,6 +152,10 @@ texts! {
     Device: "Device", "Устройство";
     DeviceAuto: "Auto", "Авто";
     DeviceHint: "Where the network runs, from the next run on. Auto takes the GPU where it can be used.", "Где работает нейросеть, начиная со следующего запуска. «Авто» берёт видеокарту, если её можно использовать.";
+    Every: "Looks at", "Смотрит";
+    EveryHint: "Between the frames that the network sees, masks follow the motion from both sides: faster, and a little less exact.", "Между кадрами, которые видит нейросеть, маски следуют за движением с обеих сторон: быстрее и чуть менее точно.";
+    EveryFrame: "every frame", "каждый кадр";
+    EveryNth: "every {} frames", "каждый {}-й кадр";
     NoGpu: "There is no NVIDIA GPU, or no driver for it", "Нет видеокарты NVIDIA или драйвера для неё";
     LookingForGpu: "Looking for a GPU…", "Поиск видеокарты…";
     GpusReady: "NVIDIA GPUs ready: {}", "Готовых видеокарт NVIDIA: {}";

@@ -224,6 +224,9 @@ impl App {
                             clip.frames = frames.max(1);
                             state.player.frame = state.player.frame.min(clip.frames - 1);
                         }
+                        for note in current.progress.network.take_notes() {
+                            state.toasts.info(note);
+                        }
                         if let Some(loss) = loss {
                             state.toasts.error(fill(Text::Loss, &[&loss]));
                         }

@@ -160,7 +160,7 @@ pub fn show(ui: &mut Ui, state: &mut State, shown: Option<&Shown>, commands: &mu
 
 /// What is still to come of the masks, in words.
 fn pending(state: &State, shown: &Shown) -> Option<Text> {
-    let is_seen = state.session().is_some_and(|session| session.tracks.segmented.contains(shown.index));
+    let is_seen = state.session().is_some_and(|session| session.has_masks(shown.index));
     match (shown.has_masks(), state.is_running()) {
         (false, _) if is_seen => Some(Text::SmoothingNow),
         (false, true) => Some(Text::MasksPending),

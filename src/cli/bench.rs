@@ -82,7 +82,7 @@ pub fn run(args: BenchArgs, clock: &StageClock) -> Result<()> {
         classes: args.network.classes(&model.manifest)?,
         range: FrameRange { first: 0, last: frames - 1 },
         settings: args.smoothing.settings()?,
-        every: args.network.every,
+        every: args.network.every.unwrap_or_default(),
         auto: args.smoothing.is_auto(),
         leave_out: Default::default(),
         exports: args.export,

@@ -170,12 +170,13 @@ impl Job {
         let Self { args, model, group, range, given } = self;
         let size = video::open(&args.video)?.info().size;
         let clip = args.machine.store().clip(&video::fingerprint(&args.video)?)?;
+        let every = args.network.every.unwrap_or_default();
         let motion = given.motion.is_on()
             || args.methods.contains(&Variant::Auto)
             || args.smoothing.is_auto()
-            || !args.network.every.is_one();
+            || !every.is_one();
         let tracks = Tracks::open(&clip, &model.manifest, size, motion.then_some(FLOW), Some(SCORING_FLOW))?
-            .with_every(&clip, args.network.every)?;
+            .with_every(&clip, every)?;
         Analysis {
             video: args.video.clone(),
             range,

@@ -35,8 +35,8 @@ pub struct NetworkArgs {
     pub long_side: Option<u32>,
     /// Run the network on every Nth frame only; the frames between follow the motion from both
     /// sides
-    #[arg(long, value_name = "N", default_value = "1")]
-    pub every: Every,
+    #[arg(long, value_name = "N")]
+    pub every: Option<Every>,
     /// Open a network that Steadymask did not make; a TorchScript file is a program
     #[arg(long)]
     pub trust_model: bool,

@@ -21,8 +21,10 @@ pub fn fill_in(args: &mut RunArgs) -> Result<(), ProjectError> {
         }
         Located::Missing => return Err(ProjectError::NoVideo { path, video: project.video.path }),
     };
-    if args.network.model.is_none() && args.network.masks.is_none() {
-        args.network.model = project.network.map(|network| network.name);
+    if let Some(network) = project.network.filter(|_| args.network.masks.is_none()) {
+        args.network.model = args.network.model.take().or(Some(network.name));
+        // A number that is none of ours is passed over, like a word for a view.
+        args.network.every = args.network.every.or(network.every.and_then(|every| every.try_into().ok()));
     }
     if args.network.class.is_empty() {
         args.network.class = project.classes;

@@ -74,7 +74,7 @@ pub fn run(mut args: RunArgs, source: Source) -> anyhow::Result<()> {
         classes: args.network.classes(&model.manifest)?,
         range: args.range.range()?,
         settings: args.smoothing.settings()?,
-        every: args.network.every,
+        every: args.network.every.unwrap_or_default(),
         auto: args.smoothing.is_auto(),
         leave_out: args.leave_out.into_iter().collect(),
         exports: args.export.export,
@@ -104,7 +104,8 @@ pub fn run(mut args: RunArgs, source: Source) -> anyhow::Result<()> {
     } else if !args.talk.quiet {
         print_summary(&finished);
     }
-    for note in finished.report.loss.iter().chain(&finished.notes) {
+    let notes = progress.network.take_notes();
+    for note in finished.report.loss.iter().chain(&notes).chain(&finished.notes) {
         eprintln!("steadymask: {}: {note}", finished.report.video.display());
     }
     Ok(())

@@ -65,7 +65,7 @@ impl ExportError {
 }
 
 /// A class of a frame, before and after smoothing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct MaskPair {
     pub raw: Mask,
     pub smoothed: Mask,

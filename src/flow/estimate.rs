@@ -33,12 +33,13 @@ pub enum Estimator {
 }
 
 impl Estimator {
-    /// As it can stand in a file name.
+    /// As it can stand in a file name. What is stored under one name is never measured anew, so
+    /// other parameters need another name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Dis(Quality::Fast) => "dis-fast",
-            Self::Dis(Quality::Medium) => "dis-medium",
-            Self::Dis(Quality::Fine) => "dis-fine",
+            Self::Dis(Quality::Medium) => "dis-medium-5",
+            Self::Dis(Quality::Fine) => "dis-fine-5",
             Self::Farneback => "farneback",
         }
     }
@@ -47,7 +48,7 @@ impl Estimator {
     /// quality asks for, and no side so short that the estimator could not work.
     pub fn grid_for(self, picture: FrameSize) -> FrameSize {
         let fitted = picture.fit_long_side(match self {
-            Self::Dis(Quality::Fine) | Self::Farneback => 960,
+            Self::Dis(Quality::Fine) | Self::Farneback => 854,
             Self::Dis(Quality::Medium) => 640,
             Self::Dis(Quality::Fast) => 480,
         });
@@ -158,7 +159,7 @@ impl Algorithm {
         // preset, +3.5 with this), but not all of the medium preset's iterations, which take
         // half as long again for nothing that shows.
         let mut dis = video::DISOpticalFlow::create(video::DISOpticalFlow_PRESET_MEDIUM)?;
-        dis.set_patch_stride(4)?;
+        dis.set_patch_stride(5)?;
         dis.set_gradient_descent_iterations(12)?;
         dis.set_variational_refinement_iterations(3)?;
         Ok(Self::Dis(dis))
@@ -178,10 +179,9 @@ impl Algorithm {
             }
         }
         let vectors = flow.data_typed::<Vec2f>()?;
-        let wide = flow.cols() as usize;
         let size = FrameSize::new(flow.cols() as u32, flow.rows() as u32)
             .ok_or_else(|| opencv::Error::new(opencv::core::StsBadSize, "flow of no size"))?;
-        Ok(FlowField::from_fn(size, |x, y| vectors[y * wide + x].0))
+        Ok(FlowField::from_px(size, vectors))
     }
 }
 

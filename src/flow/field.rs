@@ -1,6 +1,8 @@
 //! Dense displacement vectors on a grid, two 16-bit numbers each, and their compact bytes.
 
-use crate::frame::FrameSize;
+use opencv::core::Vec2f;
+
+use crate::{frame::FrameSize, simd::vectorised};
 
 use super::FlowError;
 
@@ -8,6 +10,23 @@ use super::FlowError;
 /// the error of any estimator, and the range is ±1024 px.
 pub(crate) const FRACTION_BITS: u32 = 5;
 const STEPS_PER_PX: f32 = (1 << FRACTION_BITS) as f32;
+
+/// The nearest of the steps that there are; what is not a number is the least.
+#[inline(always)]
+fn steps_of(px: f32) -> i16 {
+    /// Added to a number of at most 2^22, it leaves its nearest integer in the lowest bits.
+    const ROUND: f32 = 12_582_912.0;
+    let steps = (px * STEPS_PER_PX).max(-32768.0).min(32767.0);
+    (steps + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i16
+}
+
+vectorised! {
+    fn all_steps_of(steps: &mut [[i16; 2]], px: &[Vec2f]) {
+        for (steps, px) in steps.iter_mut().zip(px) {
+            *steps = px.0.map(steps_of);
+        }
+    }
+}
 
 /// Where each pixel of one frame went in another: `vector(x, y)` is the displacement, in
 /// pixels of this field's own grid, from pixel (x, y) of the one to its place in the other.
@@ -26,10 +45,16 @@ impl FlowField {
     /// From a displacement `[dx, dy]` in grid pixels for each pixel. What is not finite or
     /// longer than ±1024 px is clamped; such a vector leaves the picture anyway.
     pub fn from_fn(size: FrameSize, mut vector: impl FnMut(usize, usize) -> [f32; 2]) -> Self {
-        let vectors = (0..size.pixels())
-            .map(|i| vector(i % size.width(), i / size.width()).map(|px| (px * STEPS_PER_PX).round() as i16))
-            .collect();
+        let vectors =
+            (0..size.pixels()).map(|i| vector(i % size.width(), i / size.width()).map(steps_of)).collect();
         Self { size, vectors }
+    }
+
+    /// The same from vectors in rows.
+    pub(super) fn from_px(size: FrameSize, px: &[Vec2f]) -> Self {
+        let mut vectors = vec![[0; 2]; px.len()];
+        all_steps_of(&mut vectors, px);
+        Self::from_steps(size, vectors)
     }
 
     /// # Panics
@@ -84,26 +109,6 @@ impl FlowField {
     /// Bytes held in memory.
     pub fn bytes(&self) -> usize {
         size_of_val(self.vectors.as_slice())
-    }
-
-    /// The vector at a place in steps, bilinear, in steps; beyond the border the border's.
-    #[inline]
-    pub(crate) fn sample(&self, x: i32, y: i32) -> [i32; 2] {
-        const ONE: i32 = 1 << FRACTION_BITS;
-        let (width, height) = (self.size.width() as i32, self.size.height() as i32);
-        let x = x.clamp(0, (width - 1) << FRACTION_BITS);
-        let y = y.clamp(0, (height - 1) << FRACTION_BITS);
-        let (x0, y0) = (x >> FRACTION_BITS, y >> FRACTION_BITS);
-        let (fx, fy) = (x & (ONE - 1), y & (ONE - 1));
-        // A neighbour past the border has weight 0, so the border itself may stand in.
-        let (x1, y1) = ((x0 + 1).min(width - 1), (y0 + 1).min(height - 1));
-        let at = |x: i32, y: i32| self.vectors[(y * width + x) as usize];
-        let (a, b, c, d) = (at(x0, y0), at(x1, y0), at(x0, y1), at(x1, y1));
-        std::array::from_fn(|i| {
-            let top = i32::from(a[i]) * (ONE - fx) + i32::from(b[i]) * fx;
-            let bottom = i32::from(c[i]) * (ONE - fx) + i32::from(d[i]) * fx;
-            (top * (ONE - fy) + bottom * fy + (ONE * ONE / 2)) >> (2 * FRACTION_BITS)
-        })
     }
 
     /// Four planes that a general compressor shrinks well: for dx and then dy, the low bytes

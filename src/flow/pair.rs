@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use crate::frame::FrameSize;
 use crate::mask::Mask;
 
-use super::FlowError;
 use super::field::{FRACTION_BITS, FlowField};
+use super::{FlowError, check::comes_back};
 
 /// Flow from one frame to another with the pixels where it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,24 +29,13 @@ impl Flow {
     }
 
     /// Believes `field` where going there along it and back along `back` ends where it
-    /// began: `|f + b|² ≤ 0.01 (|f|² + |b|²) + 0.5`, in px² of the field's own grid, with b
-    /// sampled where f leads, which must be inside the picture. (Sundaram, Brox, Keutzer:
-    /// Dense point trajectories by GPU-accelerated large displacement optical flow, 2010.)
+    /// began.
     ///
     /// # Panics
     /// When the two sizes differ.
     pub fn checked(field: FlowField, back: &FlowField) -> Self {
         assert_eq!(field.size(), back.size(), "flow there and back");
-        // In steps: px² is steps² / 2^(2 FRACTION_BITS), and everything is taken 200 times.
-        const HALF_PX_SQUARED: i64 = 100 << (2 * FRACTION_BITS);
-        let valid = valid_where(field.size(), |x, y| {
-            let [fx, fy] = field.row(y)[x].map(i64::from);
-            let place = place_of(x, y, field.row(y)[x]);
-            let [bx, by] = back.sample(place[0], place[1]).map(i64::from);
-            let error = (fx + bx).pow(2) + (fy + by).pow(2);
-            let length = fx * fx + fy * fy + bx * bx + by * by;
-            is_inside(field.size(), place) && 200 * error <= 2 * length + HALF_PX_SQUARED
-        });
+        let valid = comes_back(&field, back);
         Self { field, valid }
     }
 
@@ -118,16 +107,6 @@ fn is_inside(size: FrameSize, [x, y]: [i32; 2]) -> bool {
 fn nearest_pixel(size: FrameSize, [x, y]: [i32; 2]) -> usize {
     let along = |place: i32, side: usize| ((place + HALF) >> FRACTION_BITS).clamp(0, side as i32 - 1);
     (along(y, size.height()) * size.width() as i32 + along(x, size.width())) as usize
-}
-
-fn valid_where(size: FrameSize, holds: impl Fn(usize, usize) -> bool + Sync) -> Mask {
-    let mut bytes = vec![0u8; size.pixels()];
-    bytes.par_chunks_mut(size.width()).with_min_len(16).enumerate().for_each(|(y, row)| {
-        for (x, byte) in row.iter_mut().enumerate() {
-            *byte = u8::from(holds(x, y));
-        }
-    });
-    Mask::from_bytes(size, &bytes)
 }
 
 /// What happened between frame t and frame t+1.

@@ -18,30 +18,62 @@ use super::places::{BLOCK, Places, Upscale};
 /// mask's own size, and where that holds.
 pub fn warp_soft(mask: &SoftMask, flow: &Flow) -> (SoftMask, Mask) {
     let size = mask.size();
-    let upscale = Upscale::new(flow.size(), size);
-    let weights = flow.valid().to_bytes(u8::MAX);
-    let sampler = upscale.sampler(flow.field(), &weights);
-    let mut warped = vec![0; size.pixels()];
-    let mut sure = vec![0; size.pixels()];
-    let band_px = rows_per_band(size) * size.width();
-    warped.par_chunks_mut(band_px).zip(sure.par_chunks_mut(band_px)).enumerate().for_each(
-        |(i, (warped, sure))| {
-            let rows = warped.chunks_mut(size.width()).zip(sure.chunks_mut(size.width()));
-            let mut band = sampler.band();
-            for (y, (warped, sure)) in (i * rows_per_band(size)..).zip(rows) {
-                let places = band.row(y);
-                places.sample(mask.values(), warped);
-                sure.copy_from_slice(places.weights());
-            }
-        },
-    );
-    (SoftMask::new(size, warped), SoftMask::new(size, sure).at_least(HALF))
+    let (mut planes, holds) = warp_planes(&[mask.values()], size, flow);
+    (SoftMask::new(size, planes.swap_remove(0)), holds)
 }
 
 /// The same for a hard mask: set where the bilinear sample is at least a half.
 pub fn warp_mask(mask: &Mask, flow: &Flow) -> (Mask, Mask) {
-    let (soft, valid) = warp_soft(&SoftMask::new(mask.size(), mask.to_bytes(u8::MAX)), flow);
-    (soft.at_least(HALF), valid)
+    let (mut masks, holds) = warp_masks(&[mask], flow);
+    (masks.swap_remove(0), holds)
+}
+
+/// Several hard masks of one frame, which is cheaper than one after the other.
+///
+/// # Panics
+/// When there are none, or of different sizes.
+pub fn warp_masks(masks: &[&Mask], flow: &Flow) -> (Vec<Mask>, Mask) {
+    let size = masks[0].size();
+    // What is empty stays so, wherever it goes.
+    let planes: Vec<Option<Vec<u8>>> =
+        masks.iter().map(|mask| (!mask.is_empty()).then(|| mask.to_bytes(u8::MAX))).collect();
+    let full: Vec<&[u8]> = planes.iter().flatten().map(Vec::as_slice).collect();
+    let (warped, holds) = warp_planes(&full, size, flow);
+    let mut warped = warped.into_iter().map(|values| SoftMask::new(size, values).at_least(HALF));
+    let masks = planes.iter().map(|plane| match plane {
+        Some(_) => warped.next().unwrap_or_else(|| Mask::empty(size)),
+        None => Mask::empty(size),
+    });
+    (masks.collect(), holds)
+}
+
+/// Planes of 8-bit values of one frame, and where they hold.
+fn warp_planes(planes: &[&[u8]], size: FrameSize, flow: &Flow) -> (Vec<Vec<u8>>, Mask) {
+    let upscale = Upscale::new(flow.size(), size);
+    let weights = flow.valid().to_bytes(u8::MAX);
+    let sampler = upscale.sampler(flow.field(), &weights);
+    let mut warped = vec![vec![0; size.pixels()]; planes.len()];
+    let mut sure = vec![0; size.pixels()];
+    let (width, band_px) = (size.width(), rows_per_band(size) * size.width());
+    // Of each band of rows, its part of what is sure and of each plane.
+    let mut bands: Vec<(&mut [u8], Vec<&mut [u8]>)> =
+        sure.chunks_mut(band_px).map(|sure| (sure, Vec::new())).collect();
+    for plane in &mut warped {
+        for ((_, parts), part) in bands.iter_mut().zip(plane.chunks_mut(band_px)) {
+            parts.push(part);
+        }
+    }
+    bands.into_par_iter().enumerate().for_each(|(i, (sure, mut warped))| {
+        let mut band = sampler.band();
+        for (row, sure) in sure.chunks_mut(width).enumerate() {
+            let places = band.row(i * rows_per_band(size) + row);
+            sure.copy_from_slice(places.weights());
+            for (plane, warped) in planes.iter().zip(&mut warped) {
+                places.sample(plane, &mut warped[row * width..][..width]);
+            }
+        }
+    });
+    (warped, SoftMask::new(size, sure).at_least(HALF))
 }
 
 const HALF: u8 = 128;
@@ -211,6 +243,17 @@ mod tests {
             prop_assert_eq!(valid, Mask::full(mask.size()));
             let hard = mask.at_least(77);
             prop_assert_eq!(warp_mask(&hard, &Flow::still(size(33, 17))).0, hard);
+        }
+
+        #[test]
+        fn masks_together_are_as_masks_alone(values in proptest::collection::vec(any::<u8>(), 33 * 17)) {
+            let soft = SoftMask::new(size(33, 17), values);
+            let masks = [soft.at_least(77), Mask::empty(soft.size()), soft.at_least(200)];
+            let flow = shift(size(9, 5), 0.7, -0.4);
+            let (together, holds) = warp_masks(&masks.each_ref(), &flow);
+            for (mask, together) in masks.iter().zip(together) {
+                prop_assert_eq!(warp_mask(mask, &flow), (together, holds.clone()));
+            }
         }
     }
 }

@@ -40,9 +40,9 @@ pub struct Tracks {
     pub flow: Option<FlowTrack>,
     /// What warped metrics are measured with, where it shall not be the smoother's own flow.
     pub scoring_flow: Option<FlowTrack>,
-    pub(crate) every: Every,
+    pub every: Every,
     /// When the frames are shown that the network does not see.
-    pub(crate) unseen: Option<Arc<Track<Timestamp>>>,
+    pub unseen: Option<Arc<Track<Timestamp>>>,
 }
 
 /// Motion, measured in one way. Frame t has the flow between frames t − 1 and t.
@@ -177,13 +177,43 @@ impl Tracks {
 
     /// With the network on some frames only; those between need the flow that is followed.
     pub fn with_every(self, clip: &ClipStore, every: Every) -> Result<Self, StoreError> {
-        let unseen = (!every.is_one()).then(|| clip.track("times").map(Arc::new)).transpose()?;
-        Ok(Self { every, unseen, ..self })
+        let times = (!every.is_one()).then(|| Self::times(clip)).transpose()?;
+        Ok(Self { every, unseen: times, ..self })
+    }
+
+    /// When frames are shown, whatever network sees them.
+    pub fn times(clip: &ClipStore) -> Result<Arc<Track<Timestamp>>, StoreError> {
+        clip.track("times").map(Arc::new)
     }
 
     /// The times of the frames that the network does not see, if this is one of them.
     pub(super) fn unseen(&self, index: usize, range: FrameRange) -> Option<&Arc<Track<Timestamp>>> {
         self.unseen.as_ref().filter(|_| !self.every.sees(index, range))
+    }
+
+    /// Whether the masks of frame `index` can be had: the network has seen it, or the frames
+    /// around it, and the motion between them is known.
+    pub fn has_masks(&self, index: usize, range: FrameRange) -> bool {
+        if self.unseen(index, range).is_none() {
+            return self.segmented.contains(index);
+        }
+        self.around(index, range).is_some_and(|(before, after, last)| {
+            let is_moved = |at| self.flow.as_ref().is_none_or(|flow| flow.track.contains(at));
+            [Some(before), after].into_iter().flatten().all(|at| self.segmented.contains(at))
+                && (before + 1..=last).all(is_moved)
+        })
+    }
+
+    /// The frames that an unseen one comes from: that before it, that after it, if the clip goes
+    /// so far, and the last one up to which the motion counts. `None` while the clip's end is
+    /// too near to tell.
+    pub(super) fn around(&self, index: usize, range: FrameRange) -> Option<(usize, Option<usize>, usize)> {
+        let (before, after) = self.every.around(index, range);
+        // What can't be read has no length either.
+        match self.segmented.length().ok().flatten() {
+            Some(frames) if after >= frames => (index < frames).then_some((before, None, frames - 1)),
+            _ => Some((before, Some(after), after)),
+        }
     }
 
     /// When frame `index` is shown, if pass 1 has come to it.
@@ -260,10 +290,10 @@ impl Analysis {
         let share_bytes = memory_bytes / (1 + tracks.flows().count() + watch.proxies.iter().count());
         let (to_network, pictures) = channel::bounded::<Arc<Frame>>(share_bytes);
         let network = {
-            let (segmented, progress, cancel) = (tracks.segmented.clone(), progress.clone(), stop.clone());
+            let (tracks, progress, cancel) = (tracks.clone(), progress.clone(), stop.clone());
             let watch = watch.clone();
             spawn_stage(&stop, move || {
-                run_network(pictures, load_network, &segmented, range, &watch, &progress, &cancel)
+                run_network(pictures, load_network, &tracks, range, &watch, &progress, &cancel)
             })
         };
         let (to_flows, flows): (Vec<_>, Vec<_>) = tracks
@@ -380,7 +410,7 @@ fn spawn_stage(
 fn run_network(
     pictures: channel::Receiver<Arc<Frame>>,
     load_network: LoadNetwork,
-    segmented: &Track<Segmented>,
+    tracks: &Tracks,
     range: FrameRange,
     watch: &Watch,
     progress: &Progress,
@@ -389,24 +419,38 @@ fn run_network(
     let Some(first) = pictures.recv() else { return Ok(()) };
     tracing::info!(frame = %first.index(), "the network is needed, so it is loaded");
     let mut network = load_network()?;
-    for frame in std::iter::once(first).chain(pictures) {
-        let mut look_at = |frame: &Frame| {
-            let is_lacking = range.contains(frame.index().get()) && !segmented.contains(frame.index().get());
-            if is_lacking {
-                for logits in stage!("network", network.segment(&[frame])?) {
-                    let value = Segmented { timestamp: frame.timestamp(), logits };
-                    stage!("store", segmented.put(frame.index().get(), &value)?);
-                }
-            }
-            Ok::<_, PipelineError>(is_lacking)
+    let mut look_at = |frames: &[Arc<Frame>]| {
+        let is_lacking = |frame: &&Frame| {
+            let index = frame.index().get();
+            let is_wanted = range.contains(index) && tracks.unseen(index, range).is_none();
+            is_wanted && !tracks.segmented.contains(index)
         };
+        let lacking: Vec<&Frame> = frames.iter().map(|frame| &**frame).filter(is_lacking).collect();
+        let logits =
+            if lacking.is_empty() { Vec::new() } else { stage!("network", network.segment(&lacking)?) };
+        for (frame, logits) in lacking.iter().zip(logits) {
+            let value = Segmented { timestamp: frame.timestamp(), logits };
+            stage!("store", tracks.segmented.put(frame.index().get(), &value)?);
+        }
+        network.take_note().into_iter().for_each(|note| progress.note(note));
+        // How many it has looked at, and how many it would like to be given.
+        Ok::<_, PipelineError>((lacking.len(), network.together()))
+    };
+    // The first frame alone: so a result is there as soon as can be.
+    let (mut waiting, mut together) = (Some(first), 1);
+    while let Some(frame) = waiting.take().or_else(|| pictures.recv()) {
         cancel.checkpoint()?;
         // What is on the screen comes first; in its own turn it is then done already.
         if let Some(urgent) = watch.urgent() {
-            look_at(&urgent)?;
+            look_at(&[urgent])?;
             cancel.checkpoint()?;
         }
-        if look_at(&frame)? { progress.advance() } else { progress.skip(1) }
+        let mut frames = vec![frame];
+        frames.extend(std::iter::from_fn(|| pictures.try_recv()).take(together - 1));
+        let looked_at;
+        (looked_at, together) = look_at(&frames)?;
+        (0..looked_at).for_each(|_| progress.advance());
+        progress.skip(frames.len() - looked_at);
     }
     Ok(())
 }

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::FrameRange;
 use crate::{
@@ -17,7 +18,8 @@ use crate::{
 };
 
 /// The network sees every Nth frame, counted from 0, and the first and last of a range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "usize", into = "usize")]
 pub struct Every(usize);
 
 impl Every {
@@ -32,16 +34,44 @@ impl Every {
     pub fn sees(self, index: usize, range: FrameRange) -> bool {
         index.is_multiple_of(self.0) || index == range.first || index == range.last
     }
+
+    /// Of a frame that the network does not see: the nearest before it that it sees, and after
+    /// it, which may lie behind the end of the clip.
+    pub(super) fn around(self, index: usize, range: FrameRange) -> (usize, usize) {
+        let before = index - index % self.0;
+        (before.max(range.first), (before + self.0).min(range.last))
+    }
+}
+
+impl Default for Every {
+    fn default() -> Self {
+        Self::ONE
+    }
+}
+
+impl TryFrom<usize> for Every {
+    type Error = String;
+
+    fn try_from(frames: usize) -> Result<Self, String> {
+        match frames {
+            1..=Self::MAX => Ok(Self(frames)),
+            _ => Err(format!("must be a number from 1 to {}", Self::MAX)),
+        }
+    }
+}
+
+impl From<Every> for usize {
+    fn from(every: Every) -> Self {
+        every.0
+    }
 }
 
 impl std::str::FromStr for Every {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.parse() {
-            Ok(frames @ 1..=Self::MAX) => Ok(Self(frames)),
-            _ => Err(format!("must be a number from 1 to {}", Self::MAX)),
-        }
+        // What is no number is wrong for the same reason as 0.
+        Self::try_from(text.parse().unwrap_or(0))
     }
 }
 
@@ -185,6 +215,7 @@ mod tests {
         let every: Every = "3".parse().unwrap();
         let seen: Vec<usize> = (4..12).filter(|&index| every.sees(index, range)).collect();
         assert_eq!(seen, [4, 6, 9, 11]);
+        assert_eq!([5, 7, 10].map(|index| every.around(index, range)), [(4, 6), (6, 9), (9, 11)]);
         assert!(["0", "31", "-1", "x"].iter().all(|text| text.parse::<Every>().is_err()));
     }
 }

@@ -78,12 +78,21 @@ impl<T> Sender<T> {
 }
 
 impl<T> Receiver<T> {
+    /// An item that is there already.
+    pub fn try_recv(&self) -> Option<T> {
+        self.take(self.0.state())
+    }
+
     /// Waits for an item; `None` once the sender is gone and everything was taken.
     pub fn recv(&self) -> Option<T> {
         let mut state = self.0.state();
         while state.open && state.items.is_empty() {
             state = self.0.wait(state);
         }
+        self.take(state)
+    }
+
+    fn take(&self, mut state: MutexGuard<State<T>>) -> Option<T> {
         let (item, bytes) = state.items.pop_front()?;
         state.bytes -= bytes;
         self.0.changed.notify_all();

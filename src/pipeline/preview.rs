@@ -9,7 +9,7 @@ use std::{collections::HashMap, ops::RangeInclusive, sync::Arc};
 
 use rayon::prelude::*;
 
-use super::{FrameRange, PipelineError, Tracks};
+use super::{FrameRange, PipelineError, Tracks, between::between};
 use crate::{
     export::MaskPair,
     flow::FlowPair,
@@ -162,7 +162,7 @@ impl Preview {
         let wanted = self.wanted(index, settings);
         let flow = self.tracks.flow.as_ref().filter(|_| settings.motion.is_on());
         let is_joined = |at: usize| flow.is_none_or(|flow| flow.track.contains(at));
-        let is_seen = |at: usize| self.tracks.segmented.contains(at);
+        let is_seen = |at: usize| self.tracks.has_masks(at, self.range);
         let (mut first, mut last) = (index, index);
         while first > *wanted.start() && is_joined(first) && is_seen(first - 1) {
             first -= 1;
@@ -275,8 +275,31 @@ impl Preview {
     }
 
     fn read_masks(&self, at: usize, size: FrameSize) -> Result<Option<Masks>, PipelineError> {
+        if self.tracks.unseen(at, self.range).is_some() {
+            return self.masks_between(at, size);
+        }
         let segmented = self.tracks.segmented.get(at)?;
         Ok(segmented.map(|found| probabilities(&found.logits, &self.manifest, &self.groups, size).into()))
+    }
+
+    /// The masks of a frame that the network does not see, as pass 2 makes them.
+    fn masks_between(&self, at: usize, size: FrameSize) -> Result<Option<Masks>, PipelineError> {
+        let Some((before, after, last)) = self.tracks.around(at, self.range) else { return Ok(None) };
+        if !self.tracks.has_masks(at, self.range) {
+            return Ok(None);
+        }
+        let Some(seen_before) = self.read_masks(before, size)? else { return Ok(None) };
+        let seen_after = match after {
+            Some(after) => match self.read_masks(after, size)? {
+                Some(masks) => Some(masks),
+                None => return Ok(None),
+            },
+            None => None,
+        };
+        let fit = |flow: Arc<FlowPair>| if size == self.draft.size { self.reduced(flow) } else { flow };
+        let flows = (before + 1..=last).map(|at| Ok(self.read_flow(at)?.map(fit)));
+        let flows: Vec<_> = flows.collect::<Result<_, PipelineError>>()?;
+        Ok(between(&seen_before, seen_after.as_ref(), &flows).into_iter().nth(at - before - 1))
     }
 
     fn read_flow(&self, at: usize) -> Result<Option<Arc<FlowPair>>, PipelineError> {

@@ -138,6 +138,27 @@ fn a_preview_is_what_pass_2_gives() {
 }
 
 #[test]
+fn frames_that_the_network_does_not_see_are_previewed_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, tracks) = clip(&folder);
+    let tracks = tracks.with_every(&store, "3".parse().unwrap()).unwrap();
+    for frame in 0..FRAMES {
+        let times = tracks.unseen.as_ref().unwrap();
+        times.put(frame, &Timestamp::from_micros(40_000 * frame as i64)).unwrap();
+    }
+    let settings = Settings { method: Method::MovingAverage, ..Settings::default() };
+    let expected = pass_2(&tracks, &settings);
+    assert!(expected != pass_2(&Tracks { unseen: None, ..tracks.clone() }, &settings));
+    for index in [2, 4, CUT - 1, CUT, CUT + 2, FRAMES - 3, FRAMES - 2] {
+        let mut preview = preview(&tracks, &groups());
+        let mut frame =
+            |detail| preview.frame(index, &settings, &Region::default(), detail, &|| true).unwrap().unwrap();
+        assert!(frame(Detail::Full).masks == expected[index - 2], "frame {index}");
+        assert!(frame(Detail::Draft).complete, "frame {index}");
+    }
+}
+
+#[test]
 fn a_draft_is_close_and_reads_nothing_twice() {
     let folder = tempfile::tempdir().unwrap();
     let (_store, tracks) = clip(&folder);

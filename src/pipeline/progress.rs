@@ -82,6 +82,7 @@ struct Counter {
     /// When the first frame that took work was done.
     started: Mutex<Option<Instant>>,
     finished: AtomicBool,
+    notes: Mutex<Vec<String>>,
 }
 
 /// What there is to show of a pass.
@@ -115,6 +116,16 @@ impl Progress {
     pub fn skip(&self, frames: usize) {
         self.0.skipped.fetch_add(frames, Ordering::Relaxed);
         self.0.done.fetch_add(frames, Ordering::Relaxed);
+    }
+
+    /// Something that the user should know, in a sentence.
+    pub fn note(&self, note: String) {
+        self.0.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
+    }
+
+    /// What was noted since this was asked last.
+    pub fn take_notes(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What is done is all there was.

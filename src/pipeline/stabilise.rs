@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     export::MaskPair,
-    flow::{FlowPair, warp_mask},
+    flow::{Flow, FlowPair, warp_mask, warp_masks},
     frame::{FrameIndex, FrameSize, Timestamp},
     mask::{Mask, SoftMask},
     metrics::{
@@ -361,20 +361,20 @@ impl Meters {
     ) -> Vec<FrameMetrics> {
         let cut = flow.is_some_and(FlowPair::is_cut);
         let unseen = self.leave_out.as_ref().zip(flow).map(|(leave_out, flow)| Unseen::new(leave_out, flow));
+        let mut warped = match flow.filter(|_| !cut && !self.before.is_empty()) {
+            Some(flow) => warped_neighbours(&self.before, &frame.masks, flow, unseen.as_ref()),
+            None => Vec::new(),
+        }
+        .into_iter();
         let mut rows = Vec::new();
-        for (class, (meter, now)) in self.classes.iter_mut().zip(&frame.masks).enumerate() {
-            let before = self.before.get(class).zip(flow.filter(|_| !cut));
-            let warped = before.map(|(before, flow)| WarpedNeighbours {
-                raw: warped_pair(&before.raw, &now.raw, flow, unseen.as_ref()),
-                smoothed: warped_pair(&before.smoothed, &now.smoothed, flow, unseen.as_ref()),
-            });
+        for (meter, now) in self.classes.iter_mut().zip(&frame.masks) {
             rows.extend(meter.push(MeterFrame {
                 frame: frame.index,
                 timestamp: frame.timestamp,
                 cut,
                 raw: &now.raw,
                 smoothed: &now.smoothed,
-                warped,
+                warped: warped.next(),
                 truth,
             }));
         }
@@ -412,14 +412,26 @@ impl Unseen {
     }
 }
 
-/// Both neighbours, each as seen from the other.
-fn warped_pair(before: &Mask, now: &Mask, flow: &FlowPair, unseen: Option<&Unseen>) -> WarpedPair {
-    let (mut previous, mut onto_previous) =
-        rayon::join(|| warp_mask(before, flow.backward()), || warp_mask(now, flow.forward()));
+/// Of each class both neighbours, each as seen from the other.
+fn warped_neighbours(
+    before: &[MaskPair],
+    now: &[MaskPair],
+    flow: &FlowPair,
+    unseen: Option<&Unseen>,
+) -> Vec<WarpedNeighbours> {
+    let all = |pairs: &[MaskPair], flow: &Flow| {
+        let masks: Vec<&Mask> = pairs.iter().flat_map(|pair| [&pair.raw, &pair.smoothed]).collect();
+        warp_masks(&masks, flow)
+    };
+    let ((previous, mut previous_holds), (onto_previous, mut onto_previous_holds)) =
+        rayon::join(|| all(before, flow.backward()), || all(now, flow.forward()));
     if let Some(unseen) = unseen {
-        previous.1 = previous.1.and_not(&unseen.previous);
-        onto_previous.1 = onto_previous.1.and_not(&unseen.onto_previous);
+        previous_holds = previous_holds.and_not(&unseen.previous);
+        onto_previous_holds = onto_previous_holds.and_not(&unseen.onto_previous);
     }
-    let warped = |(mask, valid)| Warped { mask, valid };
-    WarpedPair { previous: warped(previous), onto_previous: warped(onto_previous) }
+    let mut pairs = previous.into_iter().zip(onto_previous).map(|(previous, onto_previous)| WarpedPair {
+        previous: Warped { mask: previous, valid: previous_holds.clone() },
+        onto_previous: Warped { mask: onto_previous, valid: onto_previous_holds.clone() },
+    });
+    std::iter::from_fn(|| Some(WarpedNeighbours { raw: pairs.next()?, smoothed: pairs.next()? })).collect()
 }

@@ -60,6 +60,9 @@ pub struct Video {
 pub struct Network {
     /// Its name, or the path of its `.pt`.
     pub name: String,
+    /// It sees every Nth frame; each one where this is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<usize>,
     #[serde(flatten)]
     pub unknown: Unknown,
 }
@@ -206,7 +209,7 @@ mod tests {
     /// Everything that a project can hold.
     fn full() -> Project {
         let mut project = Project::new("/clips/a.mp4".into());
-        project.network = Some(Network { name: "net".into(), unknown: Unknown::new() });
+        project.network = Some(Network { name: "net".into(), every: Some(3), unknown: Unknown::new() });
         project.classes = vec!["person".into(), "motorbike+person".into()];
         project.comparison = Some(Comparison { is_b: true, ..Comparison::default() });
         project.range = Range { first: Some(3), last: Some(90), unknown: Unknown::new() };

@@ -72,4 +72,8 @@ impl ClassGroup {
     pub fn members(&self) -> &[usize] {
         &self.members
     }
+
+    pub fn has(&self, class: usize) -> bool {
+        self.members.contains(&class)
+    }
 }

@@ -28,6 +28,16 @@ pub trait Segmenter: Send {
 
     /// One [`Logits`] for each frame, in order. Frames of one call have one size.
     fn segment(&mut self, frames: &[&Frame]) -> Result<Vec<Logits>, SegmentError>;
+
+    /// How many frames it is best given in one call.
+    fn together(&self) -> usize {
+        1
+    }
+
+    /// What has changed on the way that the user should know, such as another device. Once.
+    fn take_note(&mut self) -> Option<String> {
+        None
+    }
 }
 
 /// What a network says of one frame: `classes × height × width` values, class by class, on

@@ -10,7 +10,7 @@ use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
 use super::{Activation, ClassGroup, Logits, Manifest, Upsampling};
-use crate::{frame::FrameSize, mask::SoftMask};
+use crate::{frame::FrameSize, mask::SoftMask, simd::vectorised};
 
 const NEGLIGIBLE_LOGIT: f32 = 12.0;
 
@@ -102,7 +102,13 @@ struct Span {
 
 impl Span {
     fn steps(&self) -> impl Iterator<Item = (usize, f32)> {
-        (self.first_x..self.end_x).map(|x| (x, self.start + self.step * (x - self.first_x) as f32))
+        (self.first_x..self.end_x).map(|x| (x, self.way(x - self.first_x)))
+    }
+
+    /// The way from `left` to `right` at the span's pixel `i`.
+    #[inline(always)]
+    fn way(&self, i: usize) -> f32 {
+        self.start + self.step * i as i32 as f32
     }
 }
 
@@ -165,6 +171,8 @@ fn samples(length: usize, points: usize, upsampling: Upsampling) -> Vec<(usize, 
 #[derive(Default)]
 struct Segment {
     live: Vec<(usize, f32, f32)>,
+    /// Of each live class the exponentials at the span's pixels, and their sums.
+    exponentials: Vec<f32>,
     sums: Vec<f32>,
     selected: Vec<f32>,
 }
@@ -186,38 +194,44 @@ impl Segment {
         span: &Span,
         outputs: &mut [&mut [u8]],
     ) {
+        let outputs =
+            groups.iter().zip(outputs).map(|(group, row)| (group, &mut row[span.first_x..span.end_x]));
         if activation == Activation::Softmax {
-            self.softmax(span);
+            self.drop_negligible();
+            if let [(class, ..)] = self.live[..] {
+                // Where one class is possible, it is certain.
+                outputs.for_each(|(group, output)| output.fill(if group.has(class) { 255 } else { 0 }));
+                return;
+            }
+            self.exponentiate(span);
+            let pixels = span.end_x - span.first_x;
+            for (group, output) in outputs {
+                self.selected.clear();
+                self.selected.resize(pixels, 0.0);
+                for ((class, ..), values) in self.live.iter().zip(self.exponentials.chunks_exact(pixels)) {
+                    if group.has(*class) {
+                        add(&mut self.selected, values);
+                    }
+                }
+                write_shares(output, &self.selected, &self.sums);
+            }
+            return;
         }
-        for (group, output) in groups.iter().zip(outputs) {
-            let output = &mut output[span.first_x..span.end_x];
+        for (group, output) in outputs {
             self.selected.clear();
             self.selected.resize(output.len(), 0.0);
-            for &(_, left, right) in self.live.iter().filter(|(class, ..)| group.members().contains(class)) {
-                for (value, (_, t)) in self.selected.iter_mut().zip(span.steps()) {
-                    let logit = left + t * (right - left);
-                    *value += match activation {
-                        Activation::Softmax => exp(logit),
-                        Activation::Sigmoid => 1.0 / (1.0 + exp(-logit)),
-                        Activation::None => logit,
-                    };
+            for &(_, left, right) in self.live.iter().filter(|(class, ..)| group.has(*class)) {
+                match activation {
+                    Activation::Sigmoid => add_sigmoid(&mut self.selected, span, left, right),
+                    _ => add_logit(&mut self.selected, span, left, right),
                 }
             }
-            if activation == Activation::Softmax {
-                for ((output, value), sum) in output.iter_mut().zip(&self.selected).zip(&self.sums) {
-                    *output = (value / sum * 255.0 + 0.5) as u8;
-                }
-            } else {
-                for (output, value) in output.iter_mut().zip(&self.selected) {
-                    *output = (value.clamp(0.0, 1.0) * 255.0 + 0.5) as u8;
-                }
-            }
+            write_values(output, &self.selected);
         }
     }
 
-    /// Drops the negligible classes, shifts the rest so that no exponential overflows, and
-    /// sums their exponentials at each pixel.
-    fn softmax(&mut self, span: &Span) {
+    /// Keeps the classes that matter, shifted so that no exponential overflows.
+    fn drop_negligible(&mut self) {
         let (mut floor, mut top) = (f32::MIN, f32::MIN);
         for &(_, left, right) in &self.live {
             floor = floor.max(left.min(right));
@@ -229,25 +243,90 @@ impl Segment {
             *right -= top;
             matters
         });
+    }
+
+    fn exponentiate(&mut self, span: &Span) {
+        let pixels = span.end_x - span.first_x;
+        self.exponentials.resize(self.live.len() * pixels, 0.0);
         self.sums.clear();
-        self.sums.resize(span.end_x - span.first_x, f32::MIN_POSITIVE);
-        for &(_, left, right) in &self.live {
-            for (sum, (_, t)) in self.sums.iter_mut().zip(span.steps()) {
-                *sum += exp(left + t * (right - left));
-            }
+        self.sums.resize(pixels, f32::MIN_POSITIVE);
+        for (&(_, left, right), values) in self.live.iter().zip(self.exponentials.chunks_exact_mut(pixels)) {
+            exponentials(values, span, left, right);
+            add(&mut self.sums, values);
         }
     }
 }
 
+vectorised! {
+    fn exponentials(values: &mut [f32], span: &Span, left: f32, right: f32) {
+        for (i, value) in values.iter_mut().enumerate() {
+            *value = exp(left + span.way(i) * (right - left));
+        }
+    }
+}
+
+vectorised! {
+    fn add_sigmoid(sums: &mut [f32], span: &Span, left: f32, right: f32) {
+        for (i, sum) in sums.iter_mut().enumerate() {
+            *sum += 1.0 / (1.0 + exp(-(left + span.way(i) * (right - left))));
+        }
+    }
+}
+
+vectorised! {
+    fn add_logit(sums: &mut [f32], span: &Span, left: f32, right: f32) {
+        for (i, sum) in sums.iter_mut().enumerate() {
+            *sum += left + span.way(i) * (right - left);
+        }
+    }
+}
+
+vectorised! {
+    fn add(sums: &mut [f32], values: &[f32]) {
+        for (sum, value) in sums.iter_mut().zip(values) {
+            *sum += value;
+        }
+    }
+}
+
+vectorised! {
+    fn write_shares(output: &mut [u8], parts: &[f32], sums: &[f32]) {
+        for ((output, part), sum) in output.iter_mut().zip(parts).zip(sums) {
+            *output = level(part / sum);
+        }
+    }
+}
+
+vectorised! {
+    fn write_values(output: &mut [u8], values: &[f32]) {
+        for (output, value) in output.iter_mut().zip(values) {
+            *output = level(*value);
+        }
+    }
+}
+
+/// Added to a number of at most 2^22, it leaves its nearest integer in the lowest bits. A
+/// conversion by `as` checks its range, which keeps a loop from being vectorised well.
+const ROUND: f32 = 12_582_912.0;
+
+/// A probability as one of 256 levels.
+#[inline(always)]
+fn level(probability: f32) -> u8 {
+    // No number there is: 0.
+    ((probability * 255.0).max(0.0).min(255.0) + ROUND).to_bits() as u8
+}
+
 /// e^x to 2e-7 relative, branch-free so that loops over it vectorise: 2^n by the exponent's
 /// bits and 2^f on [−0.5, 0.5] by its Taylor series.
+#[inline(always)]
 fn exp(x: f32) -> f32 {
     let scaled = (x * std::f32::consts::LOG2_E).clamp(-126.0, 126.0);
-    let whole = (scaled + 12_582_912.0) - 12_582_912.0;
-    let f = (scaled - whole) * std::f32::consts::LN_2;
+    let whole = scaled + ROUND;
+    let f = (scaled - (whole - ROUND)) * std::f32::consts::LN_2;
     let series =
         1.0 + f * (1.0 + f * (0.5 + f * (1.0 / 6.0 + f * (1.0 / 24.0 + f * (1.0 / 120.0 + f / 720.0)))));
-    series * f32::from_bits(((whole as i32 + 127) as u32) << 23)
+    let exponent = whole.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127);
+    series * f32::from_bits(exponent << 23)
 }
 
 #[cfg(test)]

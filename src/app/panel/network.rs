@@ -8,7 +8,7 @@ use super::{
         commands::Command,
         machine::Machine,
         state::State,
-        text::{Text, t},
+        text::{Text, fill, t},
         theme,
         work::ModelInfo,
     },
@@ -16,15 +16,19 @@ use super::{
 };
 use crate::{
     export::palette,
+    pipeline::Every,
     segment::torchscript::{CudaStatus, Device},
 };
 
 /// Classes under this share of the picture count as not found.
 const FOUND_SHARE: f32 = 0.0005;
+/// Of every how many frames the network can look at one.
+const EVERY: [usize; 5] = [1, 2, 3, 5, 10];
 
 pub fn show(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     model(ui, state, commands);
     device(ui, state, commands);
+    every(ui, state, commands);
     ui.add_space(4.0);
     classes(ui, state, commands);
 }
@@ -77,6 +81,26 @@ fn device(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     if let Some(CudaStatus::Unusable { reason }) = &state.cuda {
         ui.label(RichText::new(reason).small().color(ui.visuals().warn_fg_color));
     }
+}
+
+/// Which frames the network sees.
+fn every(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    let words = |every: Every| match usize::from(every) {
+        1 => t(Text::EveryFrame).to_owned(),
+        frames => fill(Text::EveryNth, &[&frames]),
+    };
+    ui.horizontal(|ui| {
+        ui.label(RichText::new(t(Text::Every)).weak()).on_hover_text(t(Text::EveryHint));
+        let mut all: Vec<Every> = EVERY.into_iter().filter_map(|frames| frames.try_into().ok()).collect();
+        if !all.contains(&state.choice.every) {
+            all.push(state.choice.every);
+        }
+        let all = all.into_iter().map(|every| (words(every), every));
+        let now = words(state.choice.every);
+        if let Some(every) = choose(ui, "every", Text::Every, ui.available_width(), &now, all) {
+            commands.push(Command::Change("every", Choice { every, ..state.choice.clone() }));
+        }
+    });
 }
 
 fn classes(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {

@@ -90,7 +90,7 @@ impl Painter {
         let masks = self.masks_at_hand(&wanted, recipe)?;
         let (quality, complete) = (masks.quality, masks.complete);
         self.send(&wanted, picture, Some(masks), None);
-        if !recipe.session.tracks.segmented.contains(wanted.index) {
+        if !recipe.session.has_masks(wanted.index) {
             self.hurry(&wanted, recipe);
             return Ok(());
         }
@@ -176,7 +176,7 @@ impl Painter {
             let images = layers::layers(wanted.look, &masks, [&[], &[]], &recipe.groups);
             return Ok(Layers { images, quality: Quality::Full, complete: true });
         }
-        if !recipe.session.tracks.segmented.contains(index) {
+        if !recipe.session.has_masks(index) {
             return Ok(Layers::default());
         }
         let last = self.answered.as_ref().map(|last| last.wanted.index);

@@ -10,10 +10,10 @@ use std::{
 
 use super::{super::machine::Machine, Event, Mail, words};
 use crate::{
-    frame::FrameSize,
+    frame::{FrameSize, Timestamp},
     pipeline::{
-        Analysis, CancelToken, Export, FLOW, FrameRange, PipelineError, Preview, Progress, RunProgress,
-        Tracks, Watch,
+        Analysis, CancelToken, Every, Export, FLOW, FrameRange, PipelineError, Preview, Progress,
+        RunProgress, Tracks, Watch,
     },
     process,
     segment::{
@@ -48,6 +48,10 @@ impl Session {
 
     pub fn size(&self) -> FrameSize {
         self.size
+    }
+
+    pub fn has_masks(&self, index: usize) -> bool {
+        self.tracks.has_masks(index, self.range)
     }
 
     /// Of frames spread over what has been seen: the mean share of each class.
@@ -90,6 +94,8 @@ struct OpenClip {
     store: Arc<ClipStore>,
     /// By network and input size.
     tracks: HashMap<String, Tracks>,
+    /// Once they are wanted.
+    times: Option<Arc<Track<Timestamp>>>,
 }
 
 impl Clips {
@@ -125,6 +131,7 @@ impl Clips {
         video: &std::path::Path,
         manifest: &Manifest,
         size: FrameSize,
+        every: Every,
     ) -> Result<(Tracks, Arc<ClipStore>), PipelineError> {
         let fingerprint = video::fingerprint(video)?;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -133,7 +140,7 @@ impl Clips {
             other => {
                 drop(other);
                 let store = Store::new(self.root.clone(), self.limit_bytes).clip(&fingerprint)?;
-                OpenClip { fingerprint, store: Arc::new(store), tracks: HashMap::new() }
+                OpenClip { fingerprint, store: Arc::new(store), tracks: HashMap::new(), times: None }
             }
         };
         let key = format!("{} {:?}", manifest.sha256, manifest.input);
@@ -150,6 +157,10 @@ impl Clips {
             },
         };
         clip.tracks.insert(key, tracks.clone());
+        if !every.is_one() && clip.times.is_none() {
+            clip.times = Some(Tracks::times(&clip.store)?);
+        }
+        let tracks = Tracks { every, unseen: clip.times.clone().filter(|_| !every.is_one()), ..tracks };
         let store = clip.store.clone();
         *open = Some(clip);
         Ok((tracks, store))
@@ -162,6 +173,7 @@ pub struct StartSession {
     pub size: FrameSize,
     pub model: String,
     pub range: FrameRange,
+    pub every: Every,
     pub machine: Machine,
     pub progress: Progress,
     pub cancel: CancelToken,
@@ -185,7 +197,7 @@ impl StartSession {
     fn run(self, mail: &Mail, clips: &Clips) -> Result<Option<String>, PipelineError> {
         let found = Library::new(None).find(&self.model, false)?;
         let manifest = found.manifest.clone();
-        let (tracks, store) = clips.open(&self.video, &manifest, self.size)?;
+        let (tracks, store) = clips.open(&self.video, &manifest, self.size, self.every)?;
         // Without proxies the screen is slower, and that is all.
         let proxies = clips.proxies(&self.video).inspect_err(|error| tracing::info!("no proxies: {error}"));
         let watch = Watch::new(proxies.ok());

@@ -4,6 +4,7 @@
 //! its errors become ours. Autograd is off. Convolutions run on channels-last tensors, which
 //! is what a picture's rows are anyway.
 
+mod batch;
 mod convert;
 mod deeplab;
 mod device;
@@ -13,7 +14,7 @@ mod input;
 mod tests;
 mod trace;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use half::f16;
 use tch::{CModule, IValue, Kind, TchError, Tensor};
@@ -21,6 +22,7 @@ use tch::{CModule, IValue, Kind, TchError, Tensor};
 pub use convert::{Converted, Network, convert};
 pub use device::{CudaStatus, Device, cuda_status, nvidia_driver, torch_folder};
 
+use self::batch::Stopped;
 use super::{Logits, Manifest, SegmentError, Segmenter};
 use crate::frame::{Frame, FrameIndex, FrameSize};
 
@@ -49,10 +51,14 @@ impl Default for Options {
 
 /// A network in TorchScript, ready to run.
 pub struct TorchScript {
+    pt: PathBuf,
     module: CModule,
     manifest: Manifest,
     device: tch::Device,
     threads: i32,
+    /// Frames of one step.
+    batch: usize,
+    note: Option<String>,
 }
 
 impl TorchScript {
@@ -87,7 +93,9 @@ impl TorchScript {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if options.threads == 0 { cores } else { options.threads };
         let threads = i32::try_from(threads).unwrap_or(i32::MAX).min(1024);
-        let mut network = Self { module, manifest, device, threads };
+        // The CPU is busy with one picture; more at once only take memory.
+        let batch = if device.is_cuda() { batch::FIRST_ON_GPU } else { 1 };
+        let mut network = Self { pt: pt.to_owned(), module, manifest, device, threads, batch, note: None };
         if options.try_sizes {
             network.try_sizes().map_err(|(cause, remedy)| fail(cause, remedy))?;
         }
@@ -141,6 +149,12 @@ impl TorchScript {
 
     /// Runs the network on frames scaled to `size`.
     fn forward(&self, frames: &[&Frame], size: FrameSize) -> Result<Vec<Logits>, String> {
+        self.end(self.begin(frames, size)?)
+    }
+
+    /// The output of the network on frames scaled to `size`, in half precision. A GPU still
+    /// works on it when this returns.
+    fn begin(&self, frames: &[&Frame], size: FrameSize) -> Result<Tensor, String> {
         // Threads that start later take the number over; this one is told itself.
         tch::set_num_threads(self.threads);
         tch::no_grad(|| {
@@ -154,30 +168,49 @@ impl TorchScript {
             let output = output.map_err(|error| trace::first_line(&error))?;
             let output = output_tensor(output)
                 .ok_or("its output is neither a tensor, a tuple of them, nor a dict with «out»")?;
-            self.logits(&output, frames.len())
+            let shape = output.size();
+            if shape.first() != Some(&(frames.len() as i64)) {
+                return Err(format!("of {} pictures its output has the shape {shape:?}", frames.len()));
+            }
+            to_half(&output).map_err(|error| trace::first_line(&error))
         })
     }
 
-    fn logits(&self, output: &Tensor, frames: usize) -> Result<Vec<Logits>, String> {
+    /// Waits for what was begun.
+    fn end(&self, output: Tensor) -> Result<Vec<Logits>, String> {
         let classes = self.manifest.classes.len();
         let shape = output.size();
         let (height, width) = match shape[..] {
-            [n, c, height, width] if n as usize == frames && c as usize == classes => (height, width),
+            [_, c, height, width] if c as usize == classes => (height, width),
             // A single class may come without an axis of its own.
-            [n, height, width] if n as usize == frames && classes == 1 => (height, width),
+            [_, height, width] if classes == 1 => (height, width),
             _ => {
                 return Err(format!(
-                    "its output has the shape {shape:?}, and for {classes} classes [{frames}, {classes}, height, width] is expected"
+                    "its output has the shape {shape:?}, and for {classes} classes [frames, {classes}, height, width] is expected"
                 ));
             }
         };
         let (height, width) = (height as usize, width as usize);
-        let values = read_f16(output).map_err(|error| trace::first_line(&error))?;
+        let values = read_f16(&output).map_err(|error| trace::first_line(&error))?;
         if !values.iter().all(|value| value.is_finite()) {
             return Err("its output holds values that are not numbers".into());
         }
         let grid = |values: &[f16]| Logits { classes, height, width, values: values.to_vec() };
         Ok(values.chunks(classes * height * width).map(grid).collect())
+    }
+
+    /// Goes on with the CPU.
+    fn leave_gpu(&mut self) -> Result<(), String> {
+        self.module =
+            CModule::load_on_device(&self.pt, tch::Device::Cpu).map_err(|error| trace::first_line(&error))?;
+        self.device = tch::Device::Cpu;
+        self.batch = 1;
+        self.note = Some(
+            "the GPU's memory holds not even one frame, so the network goes on with the CPU; \
+             close what else uses the GPU, or try a smaller --long-side"
+                .into(),
+        );
+        Ok(())
     }
 }
 
@@ -187,22 +220,45 @@ impl Segmenter for TorchScript {
     }
 
     fn segment(&mut self, frames: &[&Frame]) -> Result<Vec<Logits>, SegmentError> {
-        // The CPU is busy with one picture; more at once only take memory.
-        let batch = if self.device.is_cuda() { frames.len().max(1) } else { 1 };
-        let mut all = Vec::with_capacity(frames.len());
-        for frames in frames.chunks(batch) {
-            let size = self.manifest.input.for_picture(frames[0].size());
-            let logits = self.forward(frames, size).map_err(|cause| SegmentError::Inference {
-                frame: frames[0].index(),
-                cause,
-                remedy: match self.device {
-                    tch::Device::Cuda(_) => "try --device cpu, or a smaller --long-side".into(),
-                    _ => "try a smaller --long-side, or another model".into(),
-                },
-            })?;
-            all.extend(logits);
-        }
-        Ok(all)
+        let Some(first) = frames.first() else { return Ok(Vec::new()) };
+        let size = self.manifest.input.for_picture(first.size());
+        let mut batch = self.batch;
+        let ran = batch::in_batches(
+            frames,
+            &mut batch,
+            |frames| self.begin(frames, size),
+            |output| self.end(output),
+        );
+        self.batch = batch;
+        let Stopped { done, cause } = match ran {
+            Ok(all) => return Ok(all),
+            Err(stopped) if self.device.is_cuda() && stopped.is_out_of_memory() => match self.leave_gpu() {
+                Ok(()) => {
+                    let mut done = stopped.done;
+                    done.extend(self.segment(&frames[done.len()..])?);
+                    return Ok(done);
+                }
+                Err(cause) => Stopped { cause, ..stopped },
+            },
+            Err(stopped) => stopped,
+        };
+        Err(SegmentError::Inference {
+            frame: frames[done.len()].index(),
+            cause,
+            remedy: match self.device {
+                tch::Device::Cuda(_) => "try --device cpu, or a smaller --long-side".into(),
+                _ => "try a smaller --long-side, or another model".into(),
+            },
+        })
+    }
+
+    fn together(&self) -> usize {
+        // One batch computes while the other is made ready.
+        if self.device.is_cuda() { 2 * self.batch } else { 1 }
+    }
+
+    fn take_note(&mut self) -> Option<String> {
+        self.note.take()
     }
 }
 
@@ -221,10 +277,14 @@ fn output_tensor(value: IValue) -> Option<Tensor> {
     }
 }
 
-/// All values in order, half precision, cut off at its ends.
-fn read_f16(output: &Tensor) -> Result<Vec<f16>, TchError> {
+/// In half precision, cut off at its ends, where it is.
+fn to_half(output: &Tensor) -> Result<Tensor, TchError> {
     let max = f16::MAX.to_f64();
-    let half = output.f_to_kind(Kind::Float)?.f_clamp(-max, max)?.f_to_kind(Kind::Half)?;
+    output.f_to_kind(Kind::Float)?.f_clamp(-max, max)?.f_to_kind(Kind::Half)
+}
+
+/// All values in order.
+fn read_f16(half: &Tensor) -> Result<Vec<f16>, TchError> {
     let half = half.f_to_device(tch::Device::Cpu)?.f_contiguous()?;
     let mut values = vec![f16::ZERO; half.numel()];
     let count = values.len();
