@@ -56,16 +56,16 @@ vectorised! {
         let mut holds = [0u8; BLOCK];
         for (block, (valid, row)) in valid.chunks_mut(BLOCK).zip(row.chunks(BLOCK)).enumerate() {
             there[..row.len()].copy_from_slice(row);
-            for i in 0..BLOCK {
-                let x = ((block * BLOCK + i) as i32) * ONE + i32::from(there[i][0]);
-                let y = y as i32 * ONE + i32::from(there[i][1]);
+            for (i, there) in there.iter().enumerate() {
+                let x = ((block * BLOCK + i) as i32) * ONE + i32::from(there[0]);
+                let y = y as i32 * ONE + i32::from(there[1]);
                 let ((x0, right), (y0, down)) = (along(x, width), along(y, height));
                 places.offsets[i] = (y0 * width + x0) as u32;
                 (places.right[i], places.down[i]) = (right, down);
                 places.inside[i] = is_inside(x, width) & is_inside(y, height);
             }
-            for i in 0..BLOCK {
-                let offset = places.offsets[i] as usize;
+            for (i, &offset) in places.offsets.iter().enumerate() {
+                let offset = offset as usize;
                 // Of a grid one pixel wide or high, what is missing has share 0.
                 let at = |offset: usize| all[offset.min(last)];
                 around[0][i] = at(offset);

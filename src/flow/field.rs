@@ -11,12 +11,12 @@ use super::FlowError;
 pub(crate) const FRACTION_BITS: u32 = 5;
 const STEPS_PER_PX: f32 = (1 << FRACTION_BITS) as f32;
 
-/// The nearest of the steps that there are; what is not a number is the least.
+/// The nearest of the steps that there are; 0 of what is not a number.
 #[inline(always)]
 fn steps_of(px: f32) -> i16 {
     /// Added to a number of at most 2^22, it leaves its nearest integer in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
-    let steps = (px * STEPS_PER_PX).max(-32768.0).min(32767.0);
+    let steps = (px * STEPS_PER_PX).clamp(-32768.0, 32767.0);
     (steps + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i16
 }
 

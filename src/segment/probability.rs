@@ -309,11 +309,10 @@ vectorised! {
 /// conversion by `as` checks its range, which keeps a loop from being vectorised well.
 const ROUND: f32 = 12_582_912.0;
 
-/// A probability as one of 256 levels.
+/// A probability as one of 256 levels; 0 of what is not a number.
 #[inline(always)]
 fn level(probability: f32) -> u8 {
-    // No number there is: 0.
-    ((probability * 255.0).max(0.0).min(255.0) + ROUND).to_bits() as u8
+    ((probability * 255.0).clamp(0.0, 255.0) + ROUND).to_bits() as u8
 }
 
 /// e^x to 2e-7 relative, branch-free so that loops over it vectorise: 2^n by the exponent's
