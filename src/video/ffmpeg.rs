@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io::{Read as _, Seek as _},
     os::unix::process::CommandExt as _,
+    path::Path,
     process::{Child, ChildStdin, Command, Stdio},
     sync::OnceLock,
 };
@@ -97,6 +98,17 @@ fn version() -> Option<(u32, u32)> {
         let output = Command::new("ffmpeg").arg("-version").stdin(Stdio::null()).output().ok()?;
         Some(parse_version(&String::from_utf8_lossy(&output.stdout)))
     })
+}
+
+/// As an argument: a colon or a percent sign in the name means nothing.
+pub fn file(path: &Path) -> String {
+    format!("file:{}", path.display())
+}
+
+/// The last arguments. The same pictures make the same file: nothing of it is drawn by lot, as
+/// Matroska's ids are, or taken from the clock.
+pub fn output(to: &Path) -> [String; 3] {
+    ["-fflags".to_owned(), "+bitexact".to_owned(), file(to)]
 }
 
 /// Reads «ffmpeg version 5.1.9-0+deb12u1 Copyright …».

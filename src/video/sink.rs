@@ -11,11 +11,11 @@ use super::{
     VideoError,
     capture::Capture,
     disk::free_bytes,
-    ffmpeg::{Ffmpeg, exact_times},
+    ffmpeg::{Ffmpeg, exact_times, output},
     libav,
     ratio::Ratio,
     raw_stream::{Pixels, RawStream},
-    sound::{SoundPart, file},
+    sound::SoundPart,
     temporary::Temporary,
 };
 use crate::frame::{FrameSize, Timestamp};
@@ -286,7 +286,7 @@ fn arguments(format: VideoFormat, look: &Look, to: &Path) -> Vec<String> {
     arguments.extend(words(&format!("-enc_time_base {num}:{den} -vf {filter}")));
     arguments.extend(words(&format!("-c:v {}", format.encoder())));
     arguments.extend(colours);
-    arguments.push(file(to));
+    arguments.extend(output(to));
     arguments
 }
 

@@ -2,7 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{VideoError, capture::Capture, ffmpeg::Ffmpeg, libav};
+use super::{
+    VideoError,
+    capture::Capture,
+    ffmpeg::{Ffmpeg, file, output},
+    libav,
+};
 use crate::frame::Timestamp;
 
 /// The first packets decide where a stream starts; decoders reorder fewer than this.
@@ -98,12 +103,7 @@ impl SoundPart {
         add(encoder);
         // An encoder's lead-in lies before 0. The pictures don't move for it.
         add(&["-avoid_negative_ts", "disabled"]);
-        add(&[&file(to)]);
+        arguments.extend(output(to));
         arguments
     }
-}
-
-/// As an argument: a colon or a percent sign in the name means nothing.
-pub fn file(path: &Path) -> String {
-    format!("file:{}", path.display())
 }

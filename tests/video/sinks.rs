@@ -198,6 +198,51 @@ fn pictures_look_the_same_and_say_what_their_colours_are() {
     }
 }
 
+/// A killed export that is made again shall be what it would have been.
+#[test]
+fn the_same_frames_make_the_same_file() {
+    if !clips::have_ffmpeg() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let clip = folder.path().join("clip.mp4");
+    clip_with_sound(&clip);
+    let look = Look { frames_per_sec: 25.0, time_base: Ratio::new(1, 12800), ..look(160, 96) };
+    for format in [
+        VideoFormat::Ffv1Grey,
+        VideoFormat::Ffv1Alpha,
+        VideoFormat::H264Grey,
+        VideoFormat::H264,
+        VideoFormat::ProRes4444,
+        VideoFormat::Vp9Alpha,
+    ] {
+        for sound in [None, Sound::of(&clip)] {
+            let [once, again] = ["once", "again"].map(|name| {
+                let path = folder.path().join(format!("{name}.{}", format.extension()));
+                let part = sound.clone().map(|sound| SoundPart { sound, is_whole: false });
+                let mut sink = VideoSink::create(&path, format, look, part).unwrap();
+                for number in 0..20 {
+                    let at = Timestamp::from_secs(number as f64 / 25.0);
+                    sink.write(at, &frame(format, &look, number)).unwrap();
+                }
+                assert_eq!(sink.finish().unwrap(), None);
+                std::fs::read(path).unwrap()
+            });
+            assert!(once == again, "{format:?}, sound: {}", sound.is_some());
+        }
+    }
+}
+
+/// Four seconds, 25 frames each.
+fn clip_with_sound(path: &Path) {
+    let status = Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i", "testsrc2=size=160x96:rate=25:duration=4"])
+        .args(["-f", "lavfi", "-i", "sine=frequency=440:duration=4", "-c:a", "aac"])
+        .arg(path)
+        .status();
+    assert!(status.unwrap().success());
+}
+
 #[test]
 fn sound_comes_along_whole_or_cut() {
     if !clips::have_ffmpeg() {
@@ -205,12 +250,7 @@ fn sound_comes_along_whole_or_cut() {
     }
     let folder = tempfile::tempdir().unwrap();
     let clip = folder.path().join("clip.mp4");
-    let status = Command::new("ffmpeg")
-        .args(["-v", "error", "-f", "lavfi", "-i", "testsrc2=size=160x96:rate=25:duration=4"])
-        .args(["-f", "lavfi", "-i", "sine=frequency=440:duration=4", "-c:a", "aac"])
-        .arg(&clip)
-        .status();
-    assert!(status.unwrap().success());
+    clip_with_sound(&clip);
     let sound = Sound::of(&clip).unwrap();
     let look = Look { frames_per_sec: 25.0, time_base: Ratio::new(1, 12800), ..look(160, 96) };
     for (format, is_whole, codec) in [
