@@ -91,7 +91,14 @@ enum Command {
 
 /// Runs the command of the process's arguments and says how the process shall end.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(words) => {
+            // `exit` would take torch down in order, which takes longer than all the rest.
+            let _ = words.print();
+            return if words.use_stderr() { ExitCode::WrongUse } else { ExitCode::Done };
+        }
+    };
     let clock = StageClock::default();
     let listens = matches!(cli.command, Some(Command::Bench(_)));
     let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
