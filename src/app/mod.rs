@@ -114,6 +114,8 @@ pub struct App {
     screen: Screen,
     /// What is on the screen.
     shown: Option<Shown>,
+    /// Something else was asked for, and this frame may still show it.
+    awaits_answer: bool,
     strip: timeline::Strip,
     curves: plots::Curves,
     /// Goes up to ask for the frame on the screen again.
@@ -167,6 +169,7 @@ impl App {
             clips,
             keeper,
             shown: None,
+            awaits_answer: false,
             strip: timeline::Strip::default(),
             curves: plots::Curves::default(),
             attempt: 0,
@@ -209,7 +212,7 @@ impl eframe::App for App {
         self.logic_took = since.elapsed();
     }
 
-    fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
         let since = Instant::now();
         let mut commands = Vec::new();
         bars::top(ui, &self.state, &mut commands);
@@ -230,7 +233,8 @@ impl eframe::App for App {
         }
         // What was just changed is asked for at once, not a frame later.
         self.want();
-        self.stats.frame(self.logic_took, since.elapsed());
+        self.take_answer();
+        self.stats.frame(self.logic_took, since.elapsed(), frame.info().cpu_usage);
     }
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {

@@ -33,6 +33,8 @@ struct Times {
     work: Vec<Duration>,
     logic: Vec<Duration>,
     ui: Vec<Duration>,
+    /// What comes after that work: tessellation, the transfer of textures, drawing.
+    drawing: Vec<Duration>,
     /// Another frame, until any picture of it is there; of those, by what came first.
     scrub: Vec<Duration>,
     scrub_cached: Vec<Duration>,
@@ -69,9 +71,14 @@ impl Stats {
         }))
     }
 
-    /// The window's work for one frame.
-    pub fn frame(&mut self, logic: Duration, ui: Duration) {
+    /// The window's work for one frame. `last_secs` is how long the frame before took with its
+    /// drawing.
+    pub fn frame(&mut self, logic: Duration, ui: Duration, last_secs: Option<f32>) {
         if let Some(Recorder { times, .. }) = self.0.as_deref_mut() {
+            if let (Some(secs), Some(&work)) = (last_secs, times.work.last()) {
+                let whole = Duration::try_from_secs_f32(secs).unwrap_or_default();
+                times.drawing.push(whole.saturating_sub(work));
+            }
             times.logic.push(logic);
             times.ui.push(ui);
             times.work.push(logic + ui);
@@ -200,6 +207,7 @@ impl Times {
             "work": spread(&mut self.work),
             "logic": spread(&mut self.logic),
             "ui": spread(&mut self.ui),
+            "drawing": spread(&mut self.drawing),
             "scrub": spread(&mut self.scrub),
             "scrub_cached": spread(&mut self.scrub_cached),
             "scrub_proxy": spread(&mut self.scrub_proxy),

@@ -28,6 +28,9 @@ const SETTLED: Duration = Duration::from_millis(250);
 const AGAIN: Duration = Duration::from_millis(200);
 /// How often it is looked whether there is work to keep against a crash.
 const KEPT_EVERY: Duration = Duration::from_millis(500);
+/// How long a frame is held back for the picture that it shall show. Drawing one can take far
+/// longer where no graphics card does it, and the picture would have to wait for that.
+const AT_ONCE: Duration = Duration::from_millis(5);
 /// How long closing waits for an export to take its unfinished files away.
 const EXIT_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -338,7 +341,22 @@ impl App {
             stable: measuring.map(|measuring| measuring.stable.clone()),
         };
         self.stats.wanted(&wanted);
-        self.screen.want(wanted);
+        self.awaits_answer |= self.screen.want(wanted);
+    }
+
+    /// What answers a new wish at once is drawn with this frame, not after it.
+    pub(super) fn take_answer(&mut self) {
+        if !std::mem::take(&mut self.awaits_answer) {
+            return;
+        }
+        let until = Instant::now() + AT_ONCE;
+        while let Ok(event) = self.events.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            let is_answer = matches!(&event, Event::Painted(painted) if self.screen.is_answer(painted));
+            self.take(event);
+            if is_answer {
+                return;
+            }
+        }
     }
 
     /// Unfinished files go before the process does.

@@ -158,11 +158,13 @@ impl Screen {
         self.shared.state().bytes = bytes;
     }
 
-    /// Asks for this, if it isn't what was asked for last.
-    pub fn want(&mut self, wanted: Wanted) {
+    /// Asks for this, if it isn't what was asked for last. Gives whether something else shall
+    /// be seen.
+    pub fn want(&mut self, wanted: Wanted) -> bool {
         if self.sent.as_ref() == Some(&wanted) {
-            return;
+            return false;
         }
+        let is_new = self.sent.as_ref().is_none_or(|sent| !sent.is_the_same(&wanted));
         if self.sent.as_ref().is_none_or(|sent| sent.path != wanted.path) {
             self.filling.cancel();
             self.filling = CancelToken::new();
@@ -177,6 +179,12 @@ impl Screen {
         state.wanted = Some(wanted);
         drop(state);
         self.shared.changed.notify_all();
+        is_new
+    }
+
+    /// Whether this answers what was asked for last.
+    pub fn is_answer(&self, painted: &Painted) -> bool {
+        self.sent.as_ref().is_some_and(|sent| sent.is_the_same(&painted.wanted))
     }
 }
 
