@@ -18,6 +18,7 @@ use super::{
     work::{self, Browse, Clips, Job, ModelStep, PresetChange, ProjectSource},
 };
 use crate::{
+    export::ExportSettings,
     project::{self, LeftOver, Project},
     region::{Polygon, Region},
 };
@@ -47,6 +48,8 @@ pub enum Command {
     ListModels,
     Model(PathBuf, ModelStep),
     Preset(PresetChange),
+    /// Fill the export dialog in as a preset says.
+    PlanExport(ExportSettings),
     ExportPresets(PathBuf),
     /// Look for the setting that suits the clip.
     Tune,
@@ -152,6 +155,7 @@ impl App {
                 state.dialog = None;
                 self.keeper.send(Job::Presets(change));
             }
+            Command::PlanExport(settings) => state.plan.take(settings),
             Command::ExportPresets(path) => {
                 state.dialog = None;
                 self.keeper.send(Job::ExportPresets(path));

@@ -37,8 +37,8 @@ pub fn show(ctx: &egui::Context, state: &mut State, commands: &mut Vec<Command>)
                 files::lost_video(ui, file.as_ref(), project, path, commands);
             }
             Dialog::Restore(left) => files::restore(ui, left, commands),
-            Dialog::NamePreset { name, instead_of } => {
-                files::name_preset(ui, state, name, instead_of.as_deref(), commands);
+            Dialog::NamePreset { name, instead_of, with_export } => {
+                files::name_preset(ui, state, name, instead_of.as_deref(), with_export, commands);
             }
             Dialog::PresetsFile { import, path } => files::presets(ui, *import, path, commands),
             Dialog::TrustModel { pt, sha256 } => model::trust(ui, pt, sha256, commands),

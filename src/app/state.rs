@@ -16,7 +16,7 @@ use super::{
     work::{ModelInfo, Pass, Recipe, Session, StableMasks},
 };
 use crate::{
-    export::{ExportKind, ExportOptions, NameError},
+    export::{ExportKind, ExportOptions, ExportSettings, NameError},
     jobs,
     pipeline::{CancelToken, FrameRange, Progress, RunProgress},
     project::{LeftOver, Preset, Presets, Project},
@@ -70,6 +70,8 @@ pub enum Dialog {
     NamePreset {
         name: String,
         instead_of: Option<String>,
+        /// Whether the preset says what is exported too.
+        with_export: bool,
     },
     /// The user's presets to a JSON file, or from one.
     PresetsFile {
@@ -99,6 +101,17 @@ impl ExportPlan {
     pub fn options(&self) -> Result<ExportOptions, NameError> {
         let names = Some(self.names.trim()).filter(|names| !names.is_empty());
         Ok(ExportOptions { names: names.map(str::parse).transpose()?, ..self.options.clone() })
+    }
+
+    /// What a preset keeps of it; `None` while the names are wrong.
+    pub fn settings(&self) -> Option<ExportSettings> {
+        Some(ExportSettings { kinds: self.kinds.clone(), options: self.options().ok()? })
+    }
+
+    /// Fills in what a preset says.
+    pub fn take(&mut self, ExportSettings { kinds, options }: ExportSettings) {
+        self.names = options.names.as_ref().map(ToString::to_string).unwrap_or_default();
+        (self.kinds, self.options) = (kinds, options);
     }
 }
 

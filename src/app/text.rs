@@ -209,6 +209,7 @@ texts! {
     PresetCustom: "Custom", "Свой";
     Presets: "Presets", "Наборы";
     PresetSave: "Save as a preset…", "Сохранить как набор…";
+    PresetWithExport: "With the settings of the export", "С настройками экспорта";
     PresetRename: "Rename…", "Переименовать…";
     PresetDelete: "Delete", "Удалить";
     PresetsImport: "Import…", "Импорт…";

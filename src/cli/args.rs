@@ -6,9 +6,9 @@ use clap::{Args, ValueEnum};
 
 use super::exit::WrongUse;
 use crate::{
-    export::{Backdrop, Edges, ExportKind, NameTemplate},
+    export::{Backdrop, Edges, ExportKind, ExportOptions, ExportSettings, NameTemplate},
     pipeline::FrameRange,
-    project::Presets,
+    project::{Preset, Presets},
     smooth::{Alpha, Input, Method, Settings, SettingsError, Switch, Threshold, Timing, Window},
 };
 
@@ -83,6 +83,13 @@ impl SmoothingArgs {
         self.method == Some(MethodArg::Auto)
     }
 
+    /// What `--preset` names.
+    pub fn preset(&self) -> Result<Option<Preset>, WrongUse> {
+        let find = |name: &String| Presets::find(&Presets::default_path(), name);
+        let preset = self.preset.as_ref().map(find).transpose();
+        preset.map_err(|error| WrongUse(format!("--preset: {error}")))
+    }
+
     /// # Errors
     /// When two options contradict each other.
     pub fn settings(&self) -> Result<Settings, WrongUse> {
@@ -95,11 +102,8 @@ impl SmoothingArgs {
             Some(MethodArg::Of(method)) => Some(method),
             Some(MethodArg::Auto) | None => None,
         };
-        let base = match &self.preset {
-            Some(name) => Presets::find(&Presets::default_path(), name)
-                .map_err(|error| WrongUse(format!("--preset: {error}")))?,
-            None => self.base.unwrap_or_default(),
-        };
+        let preset = self.preset()?.map(|preset| preset.smoothing);
+        let base = preset.or(self.base).unwrap_or_default();
         let settings = Settings {
             method: method.unwrap_or(match (self.window, self.alpha) {
                 // A window says which filter is meant, and is not to be passed over in silence.
@@ -152,22 +156,55 @@ pub struct ExportArgs {
     /// Folder for the results
     #[arg(long, value_name = "FOLDER")]
     pub out: PathBuf,
-    /// What to write; several with commas
-    #[arg(long, value_enum, value_name = "KINDS", value_delimiter = ',', default_values_t = ExportKind::DEFAULT)]
-    pub export: Vec<ExportKind>,
-    /// Paths of the files below --out, without their endings; {clip}, {kind}, {class} and
-    /// {frame} are filled in
-    #[arg(long, value_name = "TEMPLATE")]
-    pub names: Option<NameTemplate>,
-    /// How smoothed mattes and cut-outs end
-    #[arg(long, value_enum, default_value_t = Edges::Hard)]
-    pub edges: Edges,
-    /// Colour behind the classes in backdrop: #rrggbb, green, blue, black, white, grey, magenta
-    #[arg(long, value_name = "COLOUR", default_value = "green")]
-    pub backdrop: Backdrop,
+    #[command(flatten)]
+    pub settings: ExportSettingsArgs,
     /// Replace files that are there
     #[arg(long)]
     pub force: bool,
+}
+
+/// What to write, and how. What is not given here a preset may say.
+#[derive(Args, Clone, Debug)]
+pub struct ExportSettingsArgs {
+    /// What to write; several with commas [default: png,ffv1,overlay,csv,json,plots]
+    #[arg(long, value_enum, value_name = "KINDS", value_delimiter = ',')]
+    export: Vec<ExportKind>,
+    /// Paths of the files below --out, without their endings; {clip}, {kind}, {class} and
+    /// {frame} are filled in
+    #[arg(long, value_name = "TEMPLATE")]
+    names: Option<NameTemplate>,
+    /// How smoothed mattes and cut-outs end [default: hard]
+    #[arg(long, value_enum)]
+    edges: Option<Edges>,
+    /// Colour behind the classes in backdrop: #rrggbb, green, blue, black, white, grey, magenta
+    /// [default: green]
+    #[arg(long, value_name = "COLOUR")]
+    backdrop: Option<Backdrop>,
+}
+
+impl ExportSettingsArgs {
+    /// Whether anything is said.
+    fn any(&self) -> bool {
+        !self.export.is_empty() || self.names.is_some() || self.edges.is_some() || self.backdrop.is_some()
+    }
+
+    /// Over those of a preset.
+    pub fn over(self, base: Option<ExportSettings>) -> ExportSettings {
+        let ExportSettings { kinds, options } = base.unwrap_or_default();
+        ExportSettings {
+            kinds: if self.export.is_empty() { kinds } else { self.export },
+            options: ExportOptions {
+                names: self.names.or(options.names),
+                edges: self.edges.unwrap_or(options.edges),
+                backdrop: self.backdrop.unwrap_or(options.backdrop),
+            },
+        }
+    }
+
+    /// For a preset: `None` where neither this nor the one it is made of says anything.
+    pub fn for_preset(self, base: Option<ExportSettings>) -> Option<ExportSettings> {
+        (self.any() || base.is_some()).then(|| self.over(base))
+    }
 }
 
 /// What the machine may give.

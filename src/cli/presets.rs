@@ -5,9 +5,10 @@ use std::{io::Read as _, path::PathBuf};
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 
-use super::args::SmoothingArgs;
+use super::args::{ExportSettingsArgs, SmoothingArgs};
 use crate::{
-    project::Presets,
+    export::{Backdrop, Edges},
+    project::{Preset, Presets},
     smooth::{Method, Settings},
 };
 
@@ -27,6 +28,8 @@ enum Action {
         name: String,
         #[command(flatten)]
         smoothing: Box<SmoothingArgs>,
+        #[command(flatten)]
+        export: Box<ExportSettingsArgs>,
     },
     /// Give one of your own another name
     Rename { name: String, new_name: String },
@@ -51,10 +54,13 @@ pub fn run(args: PresetsArgs) -> Result<()> {
             }
             let width = all.iter().map(|preset| preset.name.chars().count()).max().unwrap_or(0);
             for preset in all {
-                println!("{:width$}  {}", preset.name, words(&preset.smoothing));
+                println!("{:width$}  {}{}", preset.name, words(&preset.smoothing), export_words(&preset));
             }
         }
-        Some(Action::Save { name, smoothing }) => presets.save(&name, &smoothing.settings()?)?,
+        Some(Action::Save { name, smoothing, export }) => {
+            let base = smoothing.preset()?.and_then(|preset| preset.export);
+            presets.save(&name, &smoothing.settings()?, export.for_preset(base).as_ref())?;
+        }
         Some(Action::Rename { name, new_name }) => presets.rename(&name, &new_name)?,
         Some(Action::Delete { name }) => presets.delete(&name)?,
         Some(Action::Export) => println!("{}", presets.export()?),
@@ -97,5 +103,23 @@ fn words(settings: &Settings) -> String {
     add(settings.min_area_px > 0, format!(" --min-area {}", settings.min_area_px));
     add(settings.fill_holes_px > 0, format!(" --fill-holes {}", settings.fill_holes_px));
     add(settings.overlap.is_on(), format!(" --overlap {}", settings.overlap));
+    words
+}
+
+/// What a preset says of exports, in the same way.
+fn export_words(preset: &Preset) -> String {
+    let Some(export) = &preset.export else { return String::new() };
+    let kinds: Vec<&str> = export.kinds.iter().map(|kind| kind.info().name).collect();
+    let mut words = format!(" --export {}", kinds.join(","));
+    let options = &export.options;
+    if options.edges == Edges::Soft {
+        words += " --edges soft";
+    }
+    if options.backdrop != Backdrop::default() {
+        words += &format!(" --backdrop '{}'", options.backdrop);
+    }
+    if let Some(names) = &options.names {
+        words += &format!(" --names '{names}'");
+    }
     words
 }

@@ -12,7 +12,6 @@ use super::{
     network::NetworkArgs,
 };
 use crate::{
-    export::ExportOptions,
     metrics::{ClassSummary, Distribution, Metric},
     pipeline::{CancelToken, Finished, Progress, Run, RunProgress, Snapshot},
     project::is_project,
@@ -69,6 +68,8 @@ pub fn run(mut args: RunArgs, source: Source) -> anyhow::Result<()> {
     if source == Source::Stored && args.network.masks.is_none() {
         model.forbid(&args.video);
     }
+    let preset = args.smoothing.preset()?.and_then(|preset| preset.export);
+    let export = args.export.settings.over(preset);
     let job = Run {
         video: args.video,
         classes: args.network.classes(&model.manifest)?,
@@ -77,12 +78,8 @@ pub fn run(mut args: RunArgs, source: Source) -> anyhow::Result<()> {
         every: args.network.every.unwrap_or_default(),
         auto: args.smoothing.is_auto(),
         leave_out: args.leave_out.into_iter().collect(),
-        exports: args.export.export,
-        options: ExportOptions {
-            names: args.export.names,
-            edges: args.export.edges,
-            backdrop: args.export.backdrop,
-        },
+        exports: export.kinds,
+        options: export.options,
         out: args.export.out,
         force: args.export.force,
         memory_bytes: args.machine.memory,

@@ -28,7 +28,7 @@ use staging::Staging;
 pub use boxes::{bounds, score};
 pub use kinds::{ExportKind, KindGroup, KindInfo};
 pub use names::{NameError, NameTemplate, Names};
-pub use options::{Backdrop, Edges, ExportOptions};
+pub use options::{Backdrop, Edges, ExportOptions, ExportSettings};
 pub use overlay::overlay;
 pub use plots::{Plot, PlotPoint};
 

@@ -1,10 +1,10 @@
 //! What a user can choose of an export besides its kinds.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{names::NameTemplate, palette::Rgb};
+use super::{kinds::ExportKind, names::NameTemplate, palette::Rgb};
 use crate::mask::{Mask, SoftMask};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -14,6 +14,21 @@ pub struct ExportOptions {
     pub names: Option<NameTemplate>,
     pub edges: Edges,
     pub backdrop: Backdrop,
+}
+
+/// What is written of a clip, and how. Where to is not part of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExportSettings {
+    #[serde(default)]
+    pub kinds: Vec<ExportKind>,
+    #[serde(flatten)]
+    pub options: ExportOptions,
+}
+
+impl Default for ExportSettings {
+    fn default() -> Self {
+        Self { kinds: ExportKind::DEFAULT.to_vec(), options: ExportOptions::default() }
+    }
 }
 
 /// How a smoothed mask ends where it is written as grey or as transparency.
@@ -92,6 +107,13 @@ fn soft_levels(threshold: f32) -> [[u8; 256]; 2] {
     levels
 }
 
+impl fmt::Display for Backdrop {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self([red, green, blue]) = self;
+        write!(f, "#{red:02x}{green:02x}{blue:02x}")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +124,7 @@ mod tests {
         assert_eq!("#00B140".parse(), Ok(Backdrop([0, 177, 64])));
         assert_eq!("Green".parse(), Ok(Backdrop::default()));
         assert_eq!("102030".parse(), Ok(Backdrop([16, 32, 48])));
+        assert_eq!(Backdrop::default().to_string().parse(), Ok(Backdrop::default()));
         for wrong in ["", "#12345", "greenish", "#12345g"] {
             assert!(wrong.parse::<Backdrop>().is_err(), "{wrong}");
         }

@@ -10,13 +10,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::file::Smoothing;
-use crate::smooth::{Alpha, Method, Settings};
+use crate::{
+    export::ExportSettings,
+    smooth::{Alpha, Method, Settings},
+};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Preset {
     pub name: String,
     /// By the names of the command line's options.
     pub smoothing: Settings,
+    /// What is exported and how, where the preset says that too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<ExportSettings>,
     /// Comes with the program and can't be changed.
     #[serde(skip)]
     pub built_in: bool,
@@ -74,7 +80,7 @@ impl Presets {
             ("rock-solid", exponential(0.05)),
             ("seed", Settings::seed_recipe(Method::MovingAverage)),
         ]
-        .map(|(name, smoothing)| Preset { name: name.into(), smoothing, built_in: true })
+        .map(|(name, smoothing)| Preset { name: name.into(), smoothing, export: None, built_in: true })
         .into()
     }
 
@@ -89,25 +95,31 @@ impl Presets {
         let rows = read().map_err(|cause| self.failed(cause))?;
         all.extend(rows.into_iter().filter_map(|(name, json)| {
             let stored: Stored = serde_json::from_str(&json).ok()?;
-            Some(Preset { name, smoothing: stored.smoothing.settings, built_in: false })
+            let Stored { smoothing, export, .. } = stored;
+            Some(Preset { name, smoothing: smoothing.settings, export, built_in: false })
         }));
         Ok(all)
     }
 
-    /// The settings of this name, whatever its case. A built-in one needs no database.
-    pub fn find(path: &Path, name: &str) -> Result<Settings, PresetError> {
+    /// The preset of this name, whatever its case. A built-in one needs no database.
+    pub fn find(path: &Path, name: &str) -> Result<Preset, PresetError> {
         if let Some(preset) = built_in(name) {
-            return Ok(preset.smoothing);
+            return Ok(preset);
         }
         let all = if path.exists() { Self::open(path)?.all()? } else { Self::built_in() };
         match all.iter().find(|preset| same(&preset.name, name)) {
-            Some(preset) => Ok(preset.smoothing),
+            Some(preset) => Ok(preset.clone()),
             None => Err(PresetError::Missing { name: name.to_owned(), known: names(&all) }),
         }
     }
 
     /// Keeps the settings under this name; what the user had under it is replaced.
-    pub fn save(&self, name: &str, settings: &Settings) -> Result<(), PresetError> {
+    pub fn save(
+        &self,
+        name: &str,
+        smoothing: &Settings,
+        export: Option<&ExportSettings>,
+    ) -> Result<(), PresetError> {
         let name = self.own_name(name)?;
         // What another version has added to it stays.
         let kept: Option<String> = self
@@ -116,7 +128,8 @@ impl Presets {
             .optional()
             .map_err(|cause| self.failed(cause))?;
         let mut stored: Stored = kept.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
-        stored.smoothing.settings = *settings;
+        stored.smoothing.settings = *smoothing;
+        stored.export = export.cloned();
         let json = serde_json::to_string(&stored).map_err(|error| PresetError::Import(error.to_string()))?;
         self.change("INSERT OR REPLACE INTO presets VALUES (?1, ?2)", params![name, json])?;
         Ok(())
@@ -156,7 +169,9 @@ impl Presets {
             serde_json::from_str(json).map_err(|error| PresetError::Import(error.to_string()))?;
         presets.iter().try_for_each(|preset| self.own_name(&preset.name).map(drop))?;
         let transaction = self.database.unchecked_transaction().map_err(|cause| self.failed(cause))?;
-        presets.iter().try_for_each(|preset| self.save(&preset.name, &preset.smoothing))?;
+        presets
+            .iter()
+            .try_for_each(|preset| self.save(&preset.name, &preset.smoothing, preset.export.as_ref()))?;
         transaction.commit().map_err(|cause| self.failed(cause))?;
         Ok(presets.into_iter().map(|preset| preset.name).collect())
     }
@@ -186,6 +201,8 @@ impl Presets {
 struct Stored {
     #[serde(default)]
     smoothing: Smoothing,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    export: Option<ExportSettings>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
@@ -237,22 +254,28 @@ fn names(presets: &[Preset]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::export::ExportKind;
 
     #[test]
     fn presets_are_saved_found_renamed_and_deleted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data/presets.sqlite");
-        assert_eq!(Presets::find(&path, "Seed").unwrap(), Settings::seed_recipe(Method::MovingAverage));
+        assert_eq!(
+            Presets::find(&path, "Seed").unwrap().smoothing,
+            Settings::seed_recipe(Method::MovingAverage)
+        );
         assert!(!path.exists(), "the program's own need no database");
         let unknown = Presets::find(&path, "mine").unwrap_err().to_string();
         assert!(unknown.contains("default, gentle, rock-solid, seed"), "{unknown}");
 
         let presets = Presets::open(&path).unwrap();
         let settings = Settings { min_area_px: 40, ..Settings::default() };
-        presets.save(" Mine ", &settings).unwrap();
-        presets.save("mine", &Settings { min_area_px: 41, ..settings }).unwrap();
-        assert_eq!(Presets::find(&path, "MINE").unwrap().min_area_px, 41);
-        presets.save("other", &settings).unwrap();
+        presets.save(" Mine ", &settings, None).unwrap();
+        let export = ExportSettings { kinds: vec![ExportKind::Prores], ..ExportSettings::default() };
+        presets.save("mine", &Settings { min_area_px: 41, ..settings }, Some(&export)).unwrap();
+        let mine = Presets::find(&path, "MINE").unwrap();
+        assert_eq!((mine.smoothing.min_area_px, mine.export), (41, Some(export)));
+        presets.save("other", &settings, None).unwrap();
         assert!(matches!(presets.rename("other", "Mine"), Err(PresetError::Exists(_))));
         presets.rename("mine", "Yours").unwrap();
         let own: Vec<String> =
@@ -261,10 +284,10 @@ mod tests {
         presets.delete("yours").unwrap();
         assert!(matches!(presets.delete("yours"), Err(PresetError::Missing { .. })));
         for name in ["seed", "Default"] {
-            assert!(matches!(presets.save(name, &settings), Err(PresetError::BuiltIn(_))));
+            assert!(matches!(presets.save(name, &settings, None), Err(PresetError::BuiltIn(_))));
             assert!(matches!(presets.delete(name), Err(PresetError::BuiltIn(_))));
         }
-        assert!(matches!(presets.save("  ", &settings), Err(PresetError::Name)));
+        assert!(matches!(presets.save("  ", &settings, None), Err(PresetError::Name)));
     }
 
     #[test]
@@ -272,12 +295,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (here, there) = (folder.path().join("a"), folder.path().join("b"));
         let presets = Presets::open(&here).unwrap();
-        presets.save("mine", &Settings::seed_recipe(Method::Median)).unwrap();
+        let export = ExportSettings::default();
+        presets.save("mine", &Settings::seed_recipe(Method::Median), Some(&export)).unwrap();
         let json = presets.export().unwrap();
         let other = Presets::open(&there).unwrap();
         assert_eq!(other.import(&json).unwrap(), ["mine"]);
         assert_eq!(other.all().unwrap(), presets.all().unwrap());
-        let bad = json.replace(']', r#", {"name": "seed", "smoothing": {}}]"#).replace("mine", "new");
+        let end = json.rfind(']').unwrap();
+        let bad =
+            format!(r#"{}, {{"name": "seed", "smoothing": {{}}}}]"#, &json[..end]).replace("mine", "new");
         assert!(matches!(other.import(&bad), Err(PresetError::BuiltIn(_))));
         assert!(matches!(other.import("{"), Err(PresetError::Import(_))));
         assert_eq!(other.all().unwrap(), presets.all().unwrap());

@@ -105,18 +105,23 @@ fn presets_are_listed_kept_and_used_by_name() {
         assert!(list.lines().any(|line| line.starts_with(name)), "{name} in {list}");
     }
     assert!(list.lines().last().unwrap().ends_with("--min-area 40"), "{list}");
+    let own = ["presets", "save", "Cut out", "--preset", "seed", "--export", "prores,csv", "--edges", "soft"];
+    well(&own);
+    let list = well(&["presets"]);
+    assert!(list.lines().last().unwrap().ends_with("--export prores,csv --edges soft"), "{list}");
     let json = well(&["presets", "export"]);
+    well(&["presets", "delete", "cut out"]);
     well(&["presets", "rename", "calm sea", "Storm"]);
     fs::write(bench.path("own.json"), &json).unwrap();
-    assert_eq!(well(&["presets", "import", "own.json"]), "Calm sea\n");
-    assert_eq!(well(&["presets"]).lines().count(), 4 + 2);
+    assert_eq!(well(&["presets", "import", "own.json"]), "Calm sea\nCut out\n");
+    assert_eq!(well(&["presets"]).lines().count(), 4 + 3);
     well(&["presets", "delete", "storm"]);
     for (arguments, words) in [
         (&["presets", "delete", "storm"][..], "there is no preset «storm»; use one of default"),
         (&["presets", "delete", "seed"], "comes with the program; choose another name"),
         (
             &["presets", "save", "x", "--preset", "nothing"],
-            "use one of default, gentle, rock-solid, seed, Calm sea",
+            "use one of default, gentle, rock-solid, seed, Calm sea, Cut out",
         ),
     ] {
         let refused = at_home(&bench, arguments);
@@ -136,6 +141,14 @@ fn presets_are_listed_kept_and_used_by_name() {
             (&report["settings"]["alpha"], &report["settings"]["min-area-px"]),
             (&0.3.into(), &40.into())
         );
+        let run = "run clip.mp4 --masks mattes --class disc --out cut --cache cache --preset";
+        let mut arguments: Vec<&str> = run.split(' ').collect();
+        arguments.push("cut out");
+        well(&arguments);
+        let mut names: Vec<_> =
+            fs::read_dir(bench.path("cut")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["cutout_disc.mov", "metrics.csv"], "what the preset exports");
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 
 use egui::{Key, Modifiers, PointerButton, Pos2};
 use egui_kittest::kittest::Queryable as _;
+use steadymask::export::ExportKind;
 
 use crate::workbench::{self, Window, alone, clip, drop_on, pictures, toasted, until};
 
@@ -84,13 +85,17 @@ fn settings_get_names_and_can_be_compared() {
     fill(&mut window, "Name", "seed");
     window.get_by_label_contains("comes with the program");
     fill(&mut window, "Name", "Live");
+    window.state_mut().state.plan.kinds = vec![ExportKind::Prores];
+    click(&mut window, "With the settings of the export");
     click(&mut window, "Save");
     let has = |window: &Window, name: &str| window.state().state.presets.iter().any(|p| p.name == name);
     until(&mut window, "the preset", |window| has(window, "Live"));
     click(&mut window, "Both ways");
+    window.state_mut().state.plan.kinds = vec![ExportKind::Csv];
     click(&mut window, "Preset");
     click(&mut window, "Live");
     assert_eq!(settings(&window), causal);
+    assert_eq!(window.state().state.plan.kinds, [ExportKind::Prores]);
     click(&mut window, "Presets");
     click(&mut window, "Rename…");
     fill(&mut window, "Name", "On air");

@@ -128,6 +128,7 @@ pub fn name_preset(
     state: &State,
     name: &mut String,
     instead_of: Option<&str>,
+    with_export: &mut bool,
     commands: &mut Vec<Command>,
 ) {
     let entered = field(ui, Text::Name, name, WIDTH);
@@ -140,13 +141,21 @@ pub fn name_preset(
     } else if replaces && instead_of.is_none() {
         ui.label(RichText::new(t(Text::NameReplaces)).small().color(ui.visuals().warn_fg_color));
     }
+    let export = state.plan.settings();
+    if instead_of.is_none() && export.is_some() {
+        ui.add_space(4.0);
+        ui.checkbox(with_export, t(Text::PresetWithExport));
+    }
     ui.add_space(10.0);
     ui.horizontal(|ui| {
         let ready = !trimmed.is_empty() && !taken;
         if (main_button(ui, Text::Save, ready) || entered) && ready {
             commands.push(Command::Preset(match instead_of {
                 Some(old) => PresetChange::Rename(old.to_owned(), trimmed),
-                None => PresetChange::Save(trimmed, state.choice.settings),
+                None => {
+                    let export = export.filter(|_| *with_export);
+                    PresetChange::Save(trimmed, state.choice.settings, export)
+                }
             }));
         }
         close(ui, Text::Close, commands);

@@ -93,12 +93,16 @@ fn preset(
     touched: &mut Touched,
     commands: &mut Vec<Command>,
 ) {
-    let now = state.presets.iter().find(|preset| preset.smoothing == state.choice.settings);
+    // Of two that smooth alike it is the one that exports so too.
+    let plan = state.plan.settings();
+    let alike = || state.presets.iter().filter(|preset| preset.smoothing == state.choice.settings);
+    let now = alike().find(|preset| preset.export == plan).or_else(|| alike().next());
     let name = now.map_or_else(|| t(Text::PresetCustom).to_owned(), title);
     ui.spacing_mut().item_spacing.x = 4.0;
-    let all = state.presets.iter().map(|preset| (title(preset), preset.smoothing));
+    let all = state.presets.iter().map(|preset| (title(preset), preset));
     if let Some(picked) = choose(ui, "preset", Text::Preset, wide - 38.0, &name, all) {
-        (*settings, *touched) = (picked, Some("preset"));
+        (*settings, *touched) = (picked.smoothing, Some("preset"));
+        commands.extend(picked.export.clone().map(Command::PlanExport));
     }
     ui.spacing_mut().button_padding.x = 5.0;
     let menu = ui.menu_button("…", |ui| {
@@ -111,7 +115,7 @@ fn preset(
         let own = now.filter(|preset| !preset.built_in).map(|preset| preset.name.clone());
         let name_it = |instead_of: Option<String>| {
             let name = instead_of.clone().unwrap_or_default();
-            Command::Show(Dialog::NamePreset { name, instead_of })
+            Command::Show(Dialog::NamePreset { name, instead_of, with_export: false })
         };
         entry(ui, Text::PresetSave, true, &|| name_it(None));
         entry(ui, Text::PresetRename, own.is_some(), &|| name_it(own.clone()));

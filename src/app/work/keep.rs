@@ -10,7 +10,7 @@ use std::{
 
 use super::{Event, Mail, words};
 use crate::{
-    export::{ExportError, write_atomically},
+    export::{ExportError, ExportSettings, write_atomically},
     project::{Kept, LeftOver, Preset, PresetError, Presets, Project, Recovery},
     smooth::Settings,
     video,
@@ -33,7 +33,7 @@ pub enum Job {
 #[derive(Clone, Debug, PartialEq)]
 pub enum PresetChange {
     List,
-    Save(String, Settings),
+    Save(String, Settings, Option<ExportSettings>),
     Rename(String, String),
     Delete(String),
     /// Those in a file that the window or «steadymask presets export» wrote.
@@ -150,7 +150,9 @@ impl Desk {
             let presets = Presets::open(&self.presets)?;
             match change {
                 PresetChange::List => {}
-                PresetChange::Save(name, settings) => presets.save(&name, &settings)?,
+                PresetChange::Save(name, smoothing, export) => {
+                    presets.save(&name, &smoothing, export.as_ref())?;
+                }
                 PresetChange::Rename(old, new) => presets.rename(&old, &new)?,
                 PresetChange::Delete(name) => presets.delete(&name)?,
                 PresetChange::Import(_) => drop(presets.import(&import)?),
