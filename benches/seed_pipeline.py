@@ -134,7 +134,7 @@ def compare(args):
     recipe = output_of([*python, "job", *common])
     ours = output_of([
         args.program, "bench", args.clip, "--frames", str(args.frames), "--class", args.class_name,
-        "--model", args.model.stem, "--models-dir", args.model.parent, "--preset", "seed",
+        "--model", args.model.stem, "--models-dir", args.model.parent, "--trust-model", "--preset", "seed",
         "--method", "moving-average", "--window", str(WINDOW), "--export", "png,csv", "--json",
     ])
     frames = ours["frames"]

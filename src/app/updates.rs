@@ -30,7 +30,7 @@ const AGAIN: Duration = Duration::from_millis(200);
 const KEPT_EVERY: Duration = Duration::from_millis(500);
 /// How long a frame is held back for the picture that it shall show. Drawing one can take far
 /// longer where no graphics card does it, and the picture would have to wait for that.
-const AT_ONCE: Duration = Duration::from_millis(5);
+const AT_ONCE: Duration = Duration::from_millis(4);
 /// How long closing waits for an export to take its unfinished files away.
 const EXIT_PATIENCE: Duration = Duration::from_secs(2);
 

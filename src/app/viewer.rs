@@ -1,6 +1,9 @@
 //! The picture: raw beside smoothed, wipe, overlay, difference, matte, probability.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use eframe::egui::{
     self, Align2, Color32, ColorImage, CornerRadius, CursorIcon, FontId, Id, Pos2, Rect, Sense, Stroke,
@@ -86,7 +89,7 @@ impl Shown {
     }
 
     /// The frame itself takes the place of its proxy.
-    pub fn sharpen(&mut self, image: ColorImage) {
+    pub fn sharpen(&mut self, image: Arc<ColorImage>) {
         self.picture.set(image, options(true));
         self.is_sharp = true;
     }

@@ -25,8 +25,6 @@ use crate::{
 const DRAFT_GRID_PX: u32 = 320;
 /// A draft sees no farther: the best settings' weights have sunk to a twelfth there.
 const DRAFT_REACH: usize = 24;
-/// Frames that are read at a time for a draft; a whole flow is in memory for each.
-const READ_TOGETHER: usize = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
@@ -213,7 +211,8 @@ impl Preview {
         go_on: &(dyn Fn() -> bool + Sync),
     ) -> Result<(), PipelineError> {
         self.draft.centre = index;
-        for frames in self.cold_frames(index, settings).chunks(READ_TOGETHER) {
+        // One for each thread, so that giving up takes no longer than one frame.
+        for frames in self.cold_frames(index, settings).chunks(rayon::current_num_threads()) {
             if !go_on() {
                 return Err(PipelineError::Cancelled);
             }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    export::{Backdrop, Edges, ExportKind, ExportOptions, NameTemplate},
+    export::{Backdrop, Edges, ExportKind, ExportOptions, ExportSettings, NameTemplate},
     segment::torchscript::Device,
     smooth::{Alpha, Input, Method, Settings, SettingsError, Switch, Threshold, Timing, Window},
 };
@@ -109,10 +109,15 @@ pub struct SmoothStep {
     pub motion: Switch,
 }
 
+impl From<Settings> for SmoothStep {
+    fn from(Settings { method, window, alpha, timing, input, motion, .. }: Settings) -> Self {
+        Self { auto: false, method, window, alpha, timing, input, motion }
+    }
+}
+
 impl Default for SmoothStep {
     fn default() -> Self {
-        let Settings { method, window, alpha, timing, input, motion, .. } = Settings::default();
-        Self { auto: false, method, window, alpha, timing, input, motion }
+        Settings::default().into()
     }
 }
 
@@ -131,10 +136,16 @@ pub struct CleanUpStep {
     pub overlap: Switch,
 }
 
+impl From<Settings> for CleanUpStep {
+    fn from(settings: Settings) -> Self {
+        let Settings { threshold, hysteresis, min_area_px, fill_holes_px, overlap, .. } = settings;
+        Self { threshold, hysteresis, min_area_px, fill_holes_px, overlap }
+    }
+}
+
 impl Default for CleanUpStep {
     fn default() -> Self {
-        let Settings { threshold, hysteresis, min_area_px, fill_holes_px, overlap, .. } = Settings::default();
-        Self { threshold, hysteresis, min_area_px, fill_holes_px, overlap }
+        Settings::default().into()
     }
 }
 
@@ -161,10 +172,16 @@ pub struct ExportStep {
     pub backdrop: Backdrop,
 }
 
+impl From<ExportSettings> for ExportStep {
+    fn from(ExportSettings { kinds, options }: ExportSettings) -> Self {
+        let ExportOptions { names, edges, backdrop } = options;
+        Self { kinds, names, edges, backdrop }
+    }
+}
+
 impl Default for ExportStep {
     fn default() -> Self {
-        let ExportOptions { names, edges, backdrop } = ExportOptions::default();
-        Self { kinds: ExportKind::DEFAULT.into(), names, edges, backdrop }
+        ExportSettings::default().into()
     }
 }
 

@@ -25,7 +25,8 @@ use super::{
 use crate::{
     export::ExportKind,
     project::{
-        CleanUpStep, DecodeStep, ExportStep, NormaliseStep, Plan, ResizeStep, SegmentStep, SmoothStep, Step,
+        CleanUpStep, DecodeStep, ExportStep, NormaliseStep, Plan, Preset, Presets, ResizeStep, SegmentStep,
+        SmoothStep, Step,
     },
     store::Store,
 };
@@ -81,6 +82,8 @@ pub struct StabilizeRequest {
     /// Take the smoothing, the clean-up and the export of this pipeline; nothing else is then
     /// looked at.
     pub pipeline_id: Option<i64>,
+    /// Take the smoothing and the clean-up of this preset, and what it says of the export.
+    pub preset: Option<String>,
     /// Other classes than those that were segmented with.
     pub classes: Option<Vec<String>>,
     #[serde(default)]
@@ -226,12 +229,21 @@ pub async fn stabilize(
             segment.classes.clone_from(classes);
         }
     }
-    match asked.pipeline_id {
-        Some(id) => steps.extend(service.pipeline_steps(id)?.into_iter().filter(|step| !is_before(step))),
-        None => {
+    let kinds = |kinds| ExportStep { kinds, ..ExportStep::default() };
+    match (asked.pipeline_id, asked.preset) {
+        (Some(id), _) => {
+            steps.extend(service.pipeline_steps(id)?.into_iter().filter(|step| !is_before(step)));
+        }
+        (None, Some(name)) => {
+            let Preset { smoothing, export, .. } = Presets::find(&service.options.pipelines, &name)?;
+            steps.push(Step::Smooth(smoothing.into()));
+            steps.push(Step::CleanUp(smoothing.into()));
+            steps.push(Step::Export(export.map_or_else(|| kinds(asked.export), ExportStep::from)));
+        }
+        (None, None) => {
             steps.push(Step::Smooth(asked.smooth));
             steps.push(Step::CleanUp(asked.clean_up));
-            steps.push(Step::Export(ExportStep { kinds: asked.export, ..ExportStep::default() }));
+            steps.push(Step::Export(kinds(asked.export)));
         }
     }
     service.begin(&job, Stage::Stabilize, steps)

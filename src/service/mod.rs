@@ -57,7 +57,7 @@ pub struct Options {
     pub host_names: Vec<String>,
     /// Jobs, uploads and results.
     pub data: PathBuf,
-    /// The database of pipelines.
+    /// The database of pipelines and presets.
     pub pipelines: PathBuf,
     /// Clips that are worked on at once.
     pub workers: usize,

@@ -17,7 +17,7 @@ use super::{READ_PATIENCE, database::DatabaseError};
 use crate::{
     jobs::Full,
     pipeline::PipelineError,
-    project::{PipelinesError, StepsError},
+    project::{PipelinesError, PresetError, StepsError},
     segment::SegmentError,
     video::VideoError,
 };
@@ -150,6 +150,16 @@ impl From<PipelinesError> for Problem {
             PipelinesError::Exists(_) => StatusCode::CONFLICT,
             PipelinesError::Database(_) => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Self::of_text(status, &error.to_string())
+    }
+}
+
+impl From<PresetError> for Problem {
+    fn from(error: PresetError) -> Self {
+        let status = match error {
+            PresetError::Missing { .. } => StatusCode::NOT_FOUND,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::of_text(status, &error.to_string())
     }

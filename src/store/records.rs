@@ -24,6 +24,9 @@ const SEARCH_BYTES: usize = 1 << 16;
 /// Many may read while one appends.
 pub struct Records {
     file: File,
+    /// Held while a record is written, which may take as long as the disk likes; readers need
+    /// only the state.
+    appending: Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -44,12 +47,10 @@ impl Records {
         file.set_len(state.end)?;
         if state.end < MAGIC.len() as u64 {
             file.write_all_at(MAGIC, 0)?;
-            return Ok(Self {
-                file,
-                state: Mutex::new(State { end: MAGIC.len() as u64, ..State::default() }),
-            });
+            let state = State { end: MAGIC.len() as u64, ..State::default() };
+            return Ok(Self { file, appending: Mutex::default(), state: Mutex::new(state) });
         }
-        Ok(Self { file, state: Mutex::new(state) })
+        Ok(Self { file, appending: Mutex::default(), state: Mutex::new(state) })
     }
 
     /// Adds a record; a later one with the same key takes the place of an earlier one.
@@ -60,9 +61,11 @@ impl Records {
         record.extend(length.to_le_bytes());
         record.extend(checksum(key, payload).to_le_bytes());
         record.extend(payload);
+        let _alone = self.appending.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = self.bytes();
+        self.file.write_all_at(&record, end)?;
+        let start = end + HEADER_BYTES as u64;
         let mut state = self.state();
-        self.file.write_all_at(&record, state.end)?;
-        let start = state.end + HEADER_BYTES as u64;
         state.index.insert(key, (start, length));
         state.end = start + u64::from(length);
         Ok(())

@@ -44,6 +44,15 @@ fn a_clip_goes_in_and_masks_and_numbers_come_out() {
     assert_eq!(server.wait(job_id)["state"], "done");
     assert_eq!(server.send("POST", &path(&api, "segment", &[]), &segment).status, 200, "it is done already");
 
+    let by_name = |name: &str| {
+        let settings = json!({"job_id": job_id, "preset": name});
+        server.send("POST", &path(&api, "stabilize", &[]), &settings)
+    };
+    by_name("nobody's").problem(404);
+    assert_eq!(by_name("rock-solid").status, 202);
+    assert_eq!(server.wait(job_id)["state"], "done");
+    assert_eq!(server.get(&of_job("metrics")).json()["report"]["settings"]["alpha"], 0.05);
+
     for (method, window) in [("median", 3), ("moving-average", 5)] {
         let settings =
             json!({"job_id": job_id, "smooth": {"method": method, "window": window}, "export": ["classmap"]});

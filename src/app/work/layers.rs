@@ -1,5 +1,7 @@
 //! Masks as transparent pictures that lie over the frame.
 
+use std::sync::Arc;
+
 use eframe::egui::{Color32, ColorImage};
 
 use crate::{
@@ -32,9 +34,9 @@ const DASH_PX: usize = 6;
 const LARGE_PX: usize = 640;
 
 /// The frame itself.
-pub fn picture(frame: &Frame) -> ColorImage {
+pub fn picture(frame: &Frame) -> Arc<ColorImage> {
     let size = frame.size();
-    ColorImage::from_rgb([size.width(), size.height()], frame.rgb())
+    Arc::new(ColorImage::from_rgb([size.width(), size.height()], frame.rgb()))
 }
 
 /// One layer, or one for raw and one for smoothed.

@@ -1,6 +1,7 @@
 //! What runs beside the window: nothing here waits on the window, and the window waits on
 //! nothing here. Work sends [`Event`]s; the window takes them once a frame.
 
+mod finisher;
 mod keep;
 mod layers;
 mod measure;
@@ -113,7 +114,7 @@ pub enum Event {
     Sharp {
         path: PathBuf,
         index: usize,
-        image: egui::ColorImage,
+        image: Arc<egui::ColorImage>,
     },
     /// The frame could not be shown.
     NotPainted {

@@ -1,34 +1,31 @@
-//! Answers wishes: the picture at hand and the masks at hand first, better masks after them.
+//! Answers wishes: the picture at hand and the masks at hand first, a draft of better ones
+//! after them.
 
-use std::{ops::RangeInclusive, sync::Arc, thread, time::Duration};
+use std::{sync::Arc, thread};
 
 use eframe::egui::ColorImage;
 
 use super::{
-    Event, Look, Mail, PreviewBytes, StableMasks, layers,
-    screen::{Layers, Painted, Picture, Quality, Recipe, Shared, Source, Wanted},
+    Event, Look, Mail, StableMasks, layers,
+    screen::{Answered, Layers, Painted, Picture, Quality, Recipe, Shared, Source, Wanted},
     words,
 };
 use crate::{
     export::MaskPair,
     mask::Mask,
     pipeline::{Detail, PipelineError, Preview, Previewed},
-    process,
     smooth::Settings,
 };
 
 /// From a frame to one so near, with so few to read, a draft is there before anybody has
 /// missed it.
 const FEW_FRAMES: usize = 4;
-/// Exact masks are begun when nothing else was wished for so long.
-const REST: Duration = Duration::from_millis(100);
 
 pub fn spawn(mail: Mail, shared: Arc<Shared>) {
-    // Threads of its own: the picture must not queue behind the passes' work. A draft is too
+    // A thread of its own: the picture must not queue behind the passes' work. A draft is too
     // small to be shared out: waiting for a second thread takes longer than its part.
-    let all = rayon::ThreadPoolBuilder::new().start_handler(|_| process::give_way_a_little()).build().ok();
     let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().ok();
-    let painter = Painter { mail, shared, preview: None, answered: None, all: all.map(Arc::new) };
+    let painter = Painter { mail, shared, previews: Previews::default() };
     thread::spawn(move || match one {
         Some(one) => one.install(|| painter.run()),
         None => painter.run(),
@@ -38,18 +35,45 @@ pub fn spawn(mail: Mail, shared: Arc<Shared>) {
 struct Painter {
     mail: Mail,
     shared: Arc<Shared>,
-    preview: Option<(Recipe, Preview)>,
-    answered: Option<Answered>,
-    /// For exact masks.
-    all: Option<Arc<rayon::ThreadPool>>,
+    previews: Previews,
 }
 
-/// The last wish, how well it could be answered, and from which frames.
-struct Answered {
-    wanted: Wanted,
-    quality: Quality,
-    complete: bool,
-    from: Option<RangeInclusive<usize>>,
+/// The preview of the recipe that was asked for last.
+#[derive(Default)]
+pub struct Previews(Option<(Recipe, Preview)>);
+
+impl Previews {
+    /// `bytes` are for drafts and for full detail.
+    pub fn of(&mut self, recipe: &Recipe, bytes: [usize; 2]) -> &mut Preview {
+        let preview = match self.0.take() {
+            Some((known, preview)) if known.is_over_the_same(recipe) => preview,
+            _ => recipe.session.preview(recipe.groups.clone(), bytes),
+        };
+        &mut self.0.insert((recipe.clone(), preview)).1
+    }
+
+    /// If there is one of the same masks already.
+    fn known(&self, recipe: &Recipe) -> Option<&Preview> {
+        self.0.as_ref().filter(|(known, _)| known.is_over_the_same(recipe)).map(|(_, preview)| preview)
+    }
+}
+
+impl Recipe {
+    /// The masks of a frame; in the place of the raw ones those of the other settings, where
+    /// two are compared.
+    pub fn preview(
+        &self,
+        preview: &mut Preview,
+        index: usize,
+        detail: Detail,
+        go_on: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Option<Previewed>, PipelineError> {
+        let mut frame = |settings: &Settings| preview.frame(index, settings, &self.leave_out, detail, go_on);
+        match (frame(&self.settings)?, &self.other) {
+            (Some(previewed), Some(other)) => Ok(frame(other)?.map(|other| previewed.beside(other))),
+            (previewed, _) => Ok(previewed),
+        }
+    }
 }
 
 impl Painter {
@@ -70,7 +94,10 @@ impl Painter {
                 return None;
             }
             match state.wanted.take() {
-                Some(wanted) => return Some(wanted),
+                Some(wanted) => {
+                    state.current = Some(wanted.clone());
+                    return Some(wanted);
+                }
                 None => state = self.shared.wait(state),
             }
         }
@@ -82,56 +109,59 @@ impl Painter {
         }
         // Nothing to show: the decoder puts the wish back when it has the picture.
         let Some(picture) = self.picture(&wanted) else { return Ok(()) };
-        let shared = self.shared.clone();
         let Some(recipe) = wanted.recipe.as_ref().filter(|recipe| !recipe.groups.is_empty()) else {
             self.send(&wanted, picture, Some(Layers { complete: true, ..Layers::default() }), None);
             return Ok(());
         };
+        if self.is_exact(&wanted) && !is_stable(&wanted, recipe) {
+            // More neighbours than before have a say. A draft would only be worse meanwhile.
+            self.shared.finish(wanted);
+            return Ok(());
+        }
         let masks = self.masks_at_hand(&wanted, recipe)?;
-        let (quality, complete) = (masks.quality, masks.complete);
+        let quality = masks.quality;
         self.send(&wanted, picture, Some(masks), None);
         if !recipe.session.has_masks(wanted.index) {
-            self.hurry(&wanted, recipe);
+            // What is on the screen is done first.
+            self.shared.hurry(&wanted, &recipe.session.watch);
             return Ok(());
         }
+        let shared = self.shared.clone();
         if quality < Quality::Draft {
             let go_on = || shared.is_same_frame(&wanted);
-            self.smooth(&wanted, recipe, Detail::Draft, &go_on)?;
-        } else if quality == Quality::Full {
-            // The next slider finds what it needs in memory.
-            let go_on = || shared.is_newest();
-            let all = self.all.clone();
             let preview = self.preview(recipe);
-            let mut warm = || preview.warm(wanted.index, &recipe.settings, &go_on);
-            match all {
-                Some(all) => all.install(warm)?,
-                None => warm()?,
-            }
+            let Some(previewed) = recipe.preview(preview, wanted.index, Detail::Draft, &go_on)? else {
+                return Ok(());
+            };
+            let masks = paint(&wanted, recipe, &previewed, Quality::Draft);
+            self.send(&wanted, None, Some(masks), Some(previewed));
         }
-        // While a slider moves or a playhead plays, what is exact would always come too late.
-        if !shared.rest(REST) {
-            return Ok(());
+        shared.finish(wanted.clone());
+        if quality == Quality::Full {
+            // The next slider finds what it needs in memory.
+            let go_on = || shared.state().is_current(&wanted);
+            self.preview(recipe).warm(wanted.index, &recipe.settings, &go_on)?;
         }
-        let go_on = || shared.is_newest();
-        if complete && wanted.look != Look::Heat {
-            // Pass 2 has had the last word on the masks; the rest is for reading off.
-            let previewed = self.previewed(recipe, wanted.index, Detail::Full, &go_on)?;
-            self.send(&wanted, None, None, previewed);
-            return Ok(());
-        }
-        self.smooth(&wanted, recipe, Detail::Full, &go_on)
+        Ok(())
     }
 
     /// Whether asking once more would give nothing new.
     fn is_answered(&self, wanted: &Wanted) -> bool {
-        let Some(last) = self.answered.as_ref().filter(|last| last.wanted.is_the_same(wanted)) else {
+        let state = self.shared.state();
+        let Some(last) = state.answered.as_ref().filter(|last| last.wanted.is_the_same(wanted)) else {
             return false;
         };
         let Some(recipe) = &wanted.recipe else { return last.complete };
-        let is_stable = stable(wanted, recipe).is_some_and(|stable| stable.contains(wanted.index));
-        let known = self.preview.as_ref().filter(|(of, _)| of.is_over_the_same(recipe));
-        let from = known.map(|(_, preview)| preview.neighbours(wanted.index, &recipe.settings));
-        last.complete || (last.quality == Quality::Full && !is_stable && last.from == from)
+        let known = self.previews.known(recipe);
+        let from = known.map(|preview| preview.neighbours(wanted.index, &recipe.settings));
+        last.complete || (last.quality == Quality::Full && !is_stable(wanted, recipe) && last.from == from)
+    }
+
+    /// Whether what is on the screen was exact when it was made.
+    fn is_exact(&self, wanted: &Wanted) -> bool {
+        let state = self.shared.state();
+        let last = state.answered.as_ref().filter(|last| last.wanted.is_the_same(wanted));
+        last.is_some_and(|last| last.quality == Quality::Full)
     }
 
     /// The picture at hand: `Some(None)` where it is on the screen already, `None` when there
@@ -142,9 +172,9 @@ impl Painter {
         if on_screen.is_some_and(|&(.., is_sharp)| is_sharp) {
             return Some(None);
         }
-        if let Some(frame) = state.frame(&wanted.path, wanted.index) {
+        if let Some(image) = state.picture(&wanted.path, wanted.index) {
             let source = if state.has_come_back { Source::Decoded } else { Source::Kept };
-            return Some(Some(Picture { image: layers::picture(&frame), source }));
+            return Some(Some(Picture { image, source }));
         }
         if on_screen.is_some() {
             return Some(None);
@@ -153,13 +183,12 @@ impl Painter {
         drop(state);
         let proxy = proxies.and_then(|track| track.get(wanted.index).ok()?).and_then(|proxy| proxy.rgb());
         if let Some((size, rgb)) = proxy {
-            let image = ColorImage::from_rgb([size.width(), size.height()], &rgb);
+            let image = Arc::new(ColorImage::from_rgb([size.width(), size.height()], &rgb));
             return Some(Some(Picture { image, source: Source::Proxy }));
         }
         let mut state = self.shared.state();
-        if let Some(frame) = state.frame(&wanted.path, wanted.index) {
-            drop(state);
-            return Some(Some(Picture { image: layers::picture(&frame), source: Source::Decoded }));
+        if let Some(image) = state.picture(&wanted.path, wanted.index) {
+            return Some(Some(Picture { image, source: Source::Decoded }));
         }
         if state.wanted.is_none() {
             state.awaiting = Some(wanted.clone());
@@ -179,12 +208,12 @@ impl Painter {
         if !recipe.session.has_masks(index) {
             return Ok(Layers::default());
         }
-        let last = self.answered.as_ref().map(|last| last.wanted.index);
+        let last = self.shared.state().answered.as_ref().map(|last| last.wanted.index);
         let preview = self.preview(recipe);
         let is_step = last.is_some_and(|last| last.abs_diff(index) <= FEW_FRAMES);
         if is_step && preview.cold(index, settings) <= FEW_FRAMES {
             // Not given up for the next step: while a key is held nothing would be seen.
-            let draft = self.previewed(recipe, index, Detail::Draft, &|| true)?;
+            let draft = recipe.preview(preview, index, Detail::Draft, &|| true)?;
             return Ok(
                 draft.map_or_else(Layers::default, |draft| paint(wanted, recipe, &draft, Quality::Draft))
             );
@@ -192,71 +221,17 @@ impl Painter {
         if !matches!(wanted.look, Look::Masks | Look::Fills | Look::Matte) || recipe.other.is_some() {
             return Ok(Layers::default());
         }
-        let raw =
-            self.preview(recipe).raw(index, settings, &recipe.leave_out, Detail::Draft)?.unwrap_or_default();
+        let raw = preview.raw(index, settings, &recipe.leave_out, Detail::Draft)?.unwrap_or_default();
         let unsmoothed = |raw: Mask| MaskPair { smoothed: Mask::empty(raw.size()), raw };
         let masks: Vec<MaskPair> = raw.into_iter().map(unsmoothed).collect();
         let images = layers::layers(wanted.look, &masks, [&[], &[]], &recipe.groups);
         Ok(Layers { images, quality: Quality::Raw, complete: false })
     }
 
-    /// Smooths the frame anew and sends it.
-    fn smooth(
-        &mut self,
-        wanted: &Wanted,
-        recipe: &Recipe,
-        detail: Detail,
-        go_on: &(dyn Fn() -> bool + Sync),
-    ) -> Result<(), PipelineError> {
-        let Some(previewed) = self.previewed(recipe, wanted.index, detail, go_on)? else { return Ok(()) };
-        let quality = if detail == Detail::Full { Quality::Full } else { Quality::Draft };
-        let masks = paint(wanted, recipe, &previewed, quality);
-        self.send(wanted, None, Some(masks), Some(previewed));
-        Ok(())
-    }
-
-    fn previewed(
-        &mut self,
-        recipe: &Recipe,
-        index: usize,
-        detail: Detail,
-        go_on: &(dyn Fn() -> bool + Sync),
-    ) -> Result<Option<Previewed>, PipelineError> {
-        let all = self.all.clone().filter(|_| detail == Detail::Full);
-        let preview = self.preview(recipe);
-        let mut frame = |settings: &Settings| {
-            let mut frame = || preview.frame(index, settings, &recipe.leave_out, detail, go_on);
-            match &all {
-                Some(all) => all.install(frame),
-                None => frame(),
-            }
-        };
-        let previewed = frame(&recipe.settings)?;
-        match (previewed, &recipe.other) {
-            (Some(previewed), Some(other)) => Ok(frame(other)?.map(|other| previewed.beside(other))),
-            (previewed, _) => Ok(previewed),
-        }
-    }
-
+    /// For drafts.
     fn preview(&mut self, recipe: &Recipe) -> &mut Preview {
-        let preview = match self.preview.take() {
-            Some((known, preview)) if known.is_over_the_same(recipe) => preview,
-            _ => {
-                let PreviewBytes { drafts, full, .. } = self.shared.state().bytes;
-                recipe.session.preview(recipe.groups.clone(), [drafts, full])
-            }
-        };
-        &mut self.preview.insert((recipe.clone(), preview)).1
-    }
-
-    /// What is on the screen is done first.
-    fn hurry(&self, wanted: &Wanted, recipe: &Recipe) {
-        let watch = &recipe.session.watch;
-        let mut state = self.shared.state();
-        match state.frame(&wanted.path, wanted.index) {
-            Some(frame) => watch.hurry(frame),
-            None => state.hurry = Some((wanted.index, watch.clone())),
-        }
+        let drafts = self.shared.state().bytes.drafts;
+        self.previews.of(recipe, [drafts, 0])
     }
 
     fn send(
@@ -266,19 +241,14 @@ impl Painter {
         masks: Option<Layers>,
         previewed: Option<Previewed>,
     ) {
-        if let Some(masks) = &masks {
-            let known = self.preview.as_ref();
-            let from = known.zip(wanted.recipe.as_ref());
-            self.answered = Some(Answered {
-                wanted: wanted.clone(),
-                quality: masks.quality,
-                complete: masks.complete,
-                from: from.map(|((_, preview), recipe)| preview.neighbours(wanted.index, &recipe.settings)),
-            });
-        }
+        let known = wanted.recipe.as_ref().and_then(|recipe| Some((recipe, self.previews.known(recipe)?)));
+        let from = known.map(|(recipe, preview)| preview.neighbours(wanted.index, &recipe.settings));
         let probabilities = previewed.map(|previewed| [previewed.raw, previewed.smoothed]);
         let is_blurred = picture.as_ref().is_some_and(|picture| picture.source == Source::Proxy);
         let mut state = self.shared.state();
+        if let Some(masks) = &masks {
+            state.answered = Some(Answered::new(wanted, masks, from));
+        }
         if picture.is_some() {
             state.on_screen = Some((wanted.path.clone(), wanted.index, true));
         }
@@ -289,12 +259,11 @@ impl Painter {
         }
         // The decoder sharpens what it finds blurred on the screen; what it has delivered in
         // the meantime, it did not find there.
-        let late = state.frame(&wanted.path, wanted.index);
+        let late = state.picture(&wanted.path, wanted.index);
         state.on_screen = Some((wanted.path.clone(), wanted.index, late.is_some()));
         drop(state);
-        if let Some(frame) = late {
-            let (path, index) = (wanted.path.clone(), wanted.index);
-            self.mail.send(Event::Sharp { path, index, image: layers::picture(&frame) });
+        if let Some(image) = late {
+            self.mail.send(Event::Sharp { path: wanted.path.clone(), index: wanted.index, image });
         }
     }
 }
@@ -303,7 +272,12 @@ fn stable<'a>(wanted: &'a Wanted, recipe: &Recipe) -> Option<&'a StableMasks> {
     wanted.stable.as_deref().filter(|stable| stable.recipe == *recipe)
 }
 
-fn paint(wanted: &Wanted, recipe: &Recipe, previewed: &Previewed, quality: Quality) -> Layers {
+/// Whether pass 2 has made the masks of the frame.
+pub fn is_stable(wanted: &Wanted, recipe: &Recipe) -> bool {
+    stable(wanted, recipe).is_some_and(|stable| stable.contains(wanted.index))
+}
+
+pub fn paint(wanted: &Wanted, recipe: &Recipe, previewed: &Previewed, quality: Quality) -> Layers {
     let probabilities = [&previewed.raw[..], &previewed.smoothed[..]];
     let images = layers::layers(wanted.look, &previewed.masks, probabilities, &recipe.groups);
     Layers { images, quality, complete: quality == Quality::Full && previewed.complete }

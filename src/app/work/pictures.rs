@@ -60,7 +60,7 @@ impl Decoder {
                 return None;
             }
             if let Some((path, index)) = state.to_decode.take()
-                && state.frame(&path, index).is_none()
+                && state.picture(&path, index).is_none()
             {
                 return Some((path, index));
             }
@@ -105,8 +105,9 @@ impl Decoder {
 
     fn deliver(&self, path: PathBuf, frame: Arc<Frame>) {
         let index = frame.index().get();
+        let image = layers::picture(&frame);
         let mut state = self.shared.state();
-        state.keep(&path, frame.clone());
+        state.keep(&path, frame.clone(), image.clone());
         state.next = index + 1;
         let hurry = state.hurry.take_if(|(hurried, _)| *hurried == index);
         if let Some(awaiting) = state.awaiting.take_if(|awaiting| awaiting.is_of(&path, index)) {
@@ -123,10 +124,10 @@ impl Decoder {
         drop(state);
         self.shared.changed.notify_all();
         if let Some((_, watch)) = hurry {
-            watch.hurry(frame.clone());
+            watch.hurry(frame);
         }
         if is_blurred {
-            self.mail.send(Event::Sharp { path, index, image: layers::picture(&frame) });
+            self.mail.send(Event::Sharp { path, index, image });
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The frame on the screen: what is wished for, what comes back, and the hand that the window
-//! holds. Two threads answer: one paints ([`painter`](super::painter)), one decodes
-//! ([`pictures`](super::pictures)), so that a picture deep inside a group of pictures keeps
-//! nobody waiting. Only the newest wish counts; what is on the screen stays until the next is
+//! holds. Three threads answer: one paints ([`painter`](super::painter)), one decodes
+//! ([`pictures`](super::pictures)), one makes exact what is painted
+//! ([`finisher`](super::finisher)), so that neither a picture deep inside a group of pictures
+//! nor work on large masks keeps anybody waiting. Only the newest wish counts; what is on the screen stays until the next is
 //! ready.
 //!
 //! A wish is answered in steps. What is at hand comes at once: a proxy of the picture, and the
@@ -9,6 +10,7 @@
 
 use std::{
     collections::HashMap,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -16,7 +18,7 @@ use std::{
 
 use eframe::egui::ColorImage;
 
-use super::{Clips, Look, Mail, PreviewBytes, Session, StableMasks, painter, pictures, proxies};
+use super::{Clips, Look, Mail, PreviewBytes, Session, StableMasks, finisher, painter, pictures, proxies};
 use crate::{
     frame::Frame,
     pipeline::{CancelToken, Watch},
@@ -93,7 +95,7 @@ pub struct Painted {
 }
 
 pub struct Picture {
-    pub image: ColorImage,
+    pub image: Arc<ColorImage>,
     pub source: Source,
 }
 
@@ -129,6 +131,20 @@ pub enum Quality {
     Full,
 }
 
+/// The last wish that was answered, how well, and from which frames.
+pub struct Answered {
+    pub wanted: Wanted,
+    pub quality: Quality,
+    pub complete: bool,
+    pub from: Option<RangeInclusive<usize>>,
+}
+
+impl Answered {
+    pub fn new(wanted: &Wanted, masks: &Layers, from: Option<RangeInclusive<usize>>) -> Self {
+        Self { wanted: wanted.clone(), quality: masks.quality, complete: masks.complete, from }
+    }
+}
+
 /// The hand that the window holds. The threads end when it is dropped.
 pub struct Screen {
     shared: Arc<Shared>,
@@ -142,6 +158,7 @@ impl Screen {
     pub fn new(mail: Mail, clips: Clips, bytes: PreviewBytes) -> Self {
         let shared = Arc::new(Shared { state: Mutex::new(State::new(bytes)), changed: Condvar::new() });
         painter::spawn(mail.clone(), shared.clone());
+        finisher::spawn(mail.clone(), shared.clone());
         pictures::spawn(mail, shared.clone());
         Self { shared, clips, sent: None, filling: CancelToken::new() }
     }
@@ -207,6 +224,12 @@ pub struct State {
     pub is_closed: bool,
     /// The newest wish, until it is taken up.
     pub wanted: Option<Wanted>,
+    /// The wish that the painter has taken up.
+    pub current: Option<Wanted>,
+    /// How well the last one could be answered.
+    pub answered: Option<Answered>,
+    /// A wish whose masks can become exact, until that begins.
+    pub to_finish: Option<Wanted>,
     /// The frame to decode, until that begins.
     pub to_decode: Option<(PathBuf, usize)>,
     /// The frame that the decoder gives next without a seek.
@@ -224,9 +247,11 @@ pub struct State {
     pub proxies: Option<(PathBuf, Arc<Track<Proxy>>)>,
     /// A source that nothing was read from yet.
     pub opened: Option<(PathBuf, Box<dyn VideoSource>)>,
-    /// Decoded frames of one clip.
+    /// Decoded frames of one clip, ready for the screen.
     clip: PathBuf,
-    frames: HashMap<usize, Arc<Frame>>,
+    pictures: HashMap<usize, Arc<ColorImage>>,
+    /// The one that was decoded last.
+    last: Option<Arc<Frame>>,
 }
 
 impl Shared {
@@ -238,17 +263,31 @@ impl Shared {
         self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether there is no newer wish than the one that is worked on.
-    pub fn is_newest(&self) -> bool {
-        let state = self.state();
-        state.wanted.is_none() && !state.is_closed
+    /// Waits a moment; `false` when something else is wished for meanwhile.
+    pub fn rest(&self, wanted: &Wanted, pause: Duration) -> bool {
+        let waited = self.changed.wait_timeout_while(self.state(), pause, |state| state.is_current(wanted));
+        waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
-    /// Waits a moment; `false` when a newer wish comes meanwhile.
-    pub fn rest(&self, pause: Duration) -> bool {
-        let is_idle = |state: &mut State| state.wanted.is_none() && !state.is_closed;
-        let waited = self.changed.wait_timeout_while(self.state(), pause, is_idle);
-        waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    /// The network shall see this frame next. Its pixels are decoded once more where only its
+    /// picture is known.
+    pub fn hurry(&self, wanted: &Wanted, watch: &Watch) {
+        let mut state = self.state();
+        let last = state.last.clone().filter(|last| last.index().get() == wanted.index);
+        if let Some(frame) = last.filter(|_| state.clip == wanted.path) {
+            return watch.hurry(frame);
+        }
+        if state.clip == wanted.path && state.pictures.remove(&wanted.index).is_some() {
+            state.to_decode = Some((wanted.path.clone(), wanted.index));
+            self.changed.notify_all();
+        }
+        state.hurry = Some((wanted.index, watch.clone()));
+    }
+
+    /// The masks of this wish may become exact.
+    pub fn finish(&self, wanted: Wanted) {
+        self.state().to_finish = Some(wanted);
+        self.changed.notify_all();
     }
 
     /// Whether the newest wish is for the same frame.
@@ -264,6 +303,9 @@ impl State {
             bytes,
             is_closed: false,
             wanted: None,
+            current: None,
+            answered: None,
+            to_finish: None,
             to_decode: None,
             next: 0,
             is_near: false,
@@ -274,26 +316,34 @@ impl State {
             proxies: None,
             opened: None,
             clip: PathBuf::new(),
-            frames: HashMap::new(),
+            pictures: HashMap::new(),
+            last: None,
         }
     }
 
-    pub fn frame(&self, path: &Path, index: usize) -> Option<Arc<Frame>> {
-        if self.clip == path { self.frames.get(&index).cloned() } else { None }
+    /// Whether nothing else was wished for since.
+    pub fn is_current(&self, wanted: &Wanted) -> bool {
+        let newest = self.wanted.as_ref().or(self.current.as_ref());
+        !self.is_closed && newest.is_some_and(|newest| newest.is_the_same(wanted))
     }
 
-    /// Keeps a decoded frame, those nearest to it before others.
-    pub fn keep(&mut self, path: &Path, frame: Arc<Frame>) {
+    pub fn picture(&self, path: &Path, index: usize) -> Option<Arc<ColorImage>> {
+        if self.clip == path { self.pictures.get(&index).cloned() } else { None }
+    }
+
+    /// Keeps a decoded frame's picture, those nearest to it before others.
+    pub fn keep(&mut self, path: &Path, frame: Arc<Frame>, picture: Arc<ColorImage>) {
+        let index = frame.index().get();
+        self.last = Some(frame);
         if self.clip != path {
-            self.frames.clear();
+            self.pictures.clear();
             self.clip = path.to_owned();
         }
-        let index = frame.index().get();
-        let room = (self.bytes.pictures / frame.rgb().len()).max(1);
-        self.frames.insert(index, frame);
-        while self.frames.len() > room {
-            let farthest = self.frames.keys().copied().max_by_key(|key| key.abs_diff(index));
-            farthest.map(|key| self.frames.remove(&key));
+        let room = (self.bytes.pictures / size_of_val(&picture.pixels[..]).max(1)).max(1);
+        self.pictures.insert(index, picture);
+        while self.pictures.len() > room {
+            let farthest = self.pictures.keys().copied().max_by_key(|key| key.abs_diff(index));
+            farthest.map(|key| self.pictures.remove(&key));
         }
     }
 
