@@ -252,8 +252,8 @@ impl Step {
             Self::Decode(DecodeStep { every: Some(every), .. }) if !(1..=30).contains(every) => {
                 wrong(format!("every {every} can't be followed"), "take a number from 1 to 30")
             }
-            Self::Decode(DecodeStep { max_side: Some(0), .. }) => {
-                wrong("max-side 0 refuses every picture".into(), "take a number of pixels")
+            Self::Decode(DecodeStep { max_side: Some(side), .. }) if !(1..=32768).contains(side) => {
+                wrong(format!("max-side {side} is no size"), "take a number from 1 to 32768")
             }
             Self::Resize(ResizeStep { long_side }) if !(32..=8192).contains(long_side) => {
                 wrong(format!("long-side {long_side} is no size"), "take a number from 32 to 8192")

@@ -34,7 +34,8 @@ pub fn until(window: &mut Window, what: &str, is_so: impl Fn(&Window) -> bool) {
     loop {
         window.step();
         if is_so(window) {
-            return;
+            // What came late in this frame, its controls show in the next.
+            return window.step();
         }
         let toasts: Vec<&str> = window.state().state.toasts.iter().map(|toast| &*toast.text).collect();
         assert!(since.elapsed() < Duration::from_secs(120), "waited in vain: {what}; {toasts:?}");
