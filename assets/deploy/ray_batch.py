@@ -47,7 +47,7 @@ def main() -> int:
     args = parser.parse_args()
 
     manifest, out = args.manifest.resolve(), args.out.resolve()
-    lines = sum(1 for line in manifest.read_text().splitlines() if line.strip())
+    lines = sum(1 for line in manifest.read_text().split("\n") if line.strip())
     command = [args.program, "batch", "--manifest", str(manifest), "--out", str(out), "--pipeline", args.pipeline]
 
     ray.init(address=args.address)

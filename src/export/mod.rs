@@ -1,6 +1,7 @@
 //! Files that leave the program. Each [`Exporter`] makes one kind of file of the stream of
 //! frames and rows. [`Exports`] keeps the files of a job hidden until all of them are whole.
 
+mod atomic;
 mod boxes;
 mod coco;
 mod data;
@@ -17,7 +18,6 @@ mod staging;
 mod yolo;
 
 use std::{
-    io::Write,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -25,6 +25,7 @@ use std::{
 use serde::Serialize;
 use staging::Staging;
 
+pub use atomic::write_atomically;
 pub use boxes::{bounds, score};
 pub use kinds::{ExportKind, KindGroup, KindInfo};
 pub use names::{NameError, NameTemplate, Names};
@@ -251,27 +252,4 @@ impl Exports {
     pub fn publish(self) -> Result<Vec<PathBuf>, ExportError> {
         self.staging.publish()
     }
-}
-
-/// Writes a whole file under a temporary name, flushes it to the disk, and renames it.
-pub fn write_atomically(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
-) -> Result<(), ExportError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let file = tempfile::NamedTempFile::new_in(folder).map_err(ExportError::on(path))?;
-    let mut buffered = std::io::BufWriter::new(file);
-    write(&mut buffered).map_err(ExportError::on(path))?;
-    let file = buffered.into_inner().map_err(|error| ExportError::on(path)(error.into_error()))?;
-    persist(file, path)
-}
-
-/// Flushes a temporary file to the disk and gives it its name, readable as any new file.
-fn persist(file: tempfile::NamedTempFile, path: &Path) -> Result<(), ExportError> {
-    use std::os::unix::fs::PermissionsExt;
-    let readable = std::fs::Permissions::from_mode(0o644);
-    file.as_file().set_permissions(readable).map_err(ExportError::on(path))?;
-    file.as_file().sync_all().map_err(ExportError::on(path))?;
-    file.persist(path).map_err(|error| ExportError::on(path)(error.error))?;
-    Ok(())
 }

@@ -100,6 +100,18 @@ impl<T> Queue<T> {
         self.state().items.iter().position(|(item, _)| is_meant(item))
     }
 
+    /// Takes out of line what is meant.
+    pub fn remove(&self, is_meant: impl Fn(&T) -> bool) {
+        let mut state = self.state();
+        let State { items, bytes, .. } = &mut *state;
+        items.retain(|(item, item_bytes)| {
+            let stays = !is_meant(item);
+            *bytes -= if stays { 0 } else { *item_bytes };
+            stays
+        });
+        self.changed.notify_all();
+    }
+
     /// What is in line is still taken; nothing more comes in.
     pub fn close(&self) {
         self.state().is_open = false;
@@ -121,6 +133,11 @@ mod tests {
             queue.try_push(item, 10).unwrap();
         }
         assert_eq!(queue.try_push(5, 10), Err(Full));
+        queue.remove(|item| *item == 3);
+        queue.try_push(3, 70).unwrap();
+        queue.remove(|item| *item == 4);
+        assert_eq!(queue.try_push(4, 21), Err(Full));
+        queue.try_push(4, 20).unwrap();
         assert_eq!(queue.take(2, |_, _| true), [2, 3]);
         assert_eq!(queue.take(2, |_, _| true), [4]);
     }

@@ -210,6 +210,24 @@ impl Database {
         Ok(changed > 0)
     }
 
+    /// Puts back what was known of a job before a stage began that could not.
+    pub fn restore_stage(&self, job: &Job) -> Result<(), DatabaseError> {
+        self.doing(|connection| {
+            connection.execute(
+                "UPDATE jobs SET stage = ?2, steps = ?3, state = ?4, error = ?5, updated_secs = ?6 WHERE id = ?1",
+                params![
+                    job.id,
+                    json(&job.stage),
+                    json(&job.steps),
+                    json(&job.state),
+                    job.error,
+                    job.updated_secs
+                ],
+            )
+        })?;
+        Ok(())
+    }
+
     pub fn set_state(
         &self,
         id: &str,

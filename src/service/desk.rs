@@ -77,8 +77,9 @@ impl Desk {
         running.values().map(rate).fold(0.0, |sum, rate| sum + rate)
     }
 
-    /// Whether a worker has it, and is told to stop.
+    /// Takes the job out of line. Whether a worker has it, and is told to stop.
     pub fn cancel(&self, id: &str) -> bool {
+        self.queue.remove(|waiting| waiting == id);
         self.running().get(id).map(|job| job.cancel.cancel()).is_some()
     }
 
@@ -125,27 +126,30 @@ fn work(service: &Service, id: &str) -> Result<(), super::database::DatabaseErro
     service.database.set_state(id, JobState::Running, None, None)?;
     let done = catch_unwind(AssertUnwindSafe(|| run(service, &job, &running)))
         .unwrap_or_else(|_| Err(PipelineError::Internal("a worker panicked over this clip".into())));
-    service.desk.running().remove(id);
     let folder = service.job_folder(id);
-    if service.database.job(id)?.is_none() {
-        // Deleted while it ran.
-        remove(&folder);
-        return Ok(());
-    }
     let bytes = Some(folder_bytes(&folder));
-    match done {
+    let set_state = |state, error: Option<&str>| service.database.set_state(id, state, error, bytes);
+    // Nobody sees it end before its state says so.
+    let mut all_running = service.desk.running();
+    let kept = match done {
         Ok(frames) => {
             service.telemetry.clip_done(frames);
-            service.database.set_state(id, JobState::Done, None, bytes)
+            set_state(JobState::Done, None)
         }
         // It is taken up again at the next start.
         Err(PipelineError::Cancelled) if service.desk.stop.is_cancelled() => Ok(()),
         Err(error) => {
             service.telemetry.clip_failed();
-            let text = public_text(&error, &job, &folder);
-            service.database.set_state(id, JobState::Failed, Some(&text), bytes)
+            set_state(JobState::Failed, Some(&public_text(&error, &job, &folder)))
         }
+    };
+    all_running.remove(id);
+    drop(all_running);
+    if service.database.job(id)?.is_none() {
+        // Deleted while it ran.
+        remove(&folder);
     }
+    kept
 }
 
 /// What a client may read of an error: its own name for the file, and no path of this machine.
@@ -165,7 +169,8 @@ fn run(service: &Service, job: &Job, running: &Running) -> Result<usize, Pipelin
     let mut plan = Plan::of(&job.steps).map_err(|error| PipelineError::Internal(error.to_string()))?;
     // One more than is allowed, to see whether there is more; containers' counts are claims.
     let most = service.options.max_frames;
-    plan.decode.to = Some(plan.decode.to.unwrap_or(u32::MAX).min(most + plan.decode.from.unwrap_or(0)));
+    let last = most.saturating_add(plan.decode.from.unwrap_or(0));
+    plan.decode.to = Some(plan.decode.to.unwrap_or(u32::MAX).min(last));
     plan.export = Some(exports(plan.export.take()));
     let machine = Machine {
         memory_bytes: service.machine.memory_bytes / service.options.workers,

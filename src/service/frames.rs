@@ -26,7 +26,7 @@ use super::{
     desk::source_in,
     guard::Client,
     problem::{Path, Problem, Query, disk},
-    results::{results_of, visible},
+    results::{latest_results, visible},
 };
 use crate::{
     export::{overlay, palette},
@@ -65,9 +65,8 @@ pub async fn frame(
     Query(query): Query<FrameQuery>,
 ) -> Result<Response, Problem> {
     let job = service.job_of(&client, &job_id)?;
-    let drawn = tokio::task::spawn_blocking(move || {
-        draw(&service, &client, &job, kind, index, query.class.as_deref())
-    });
+    let drawn =
+        tokio::task::spawn_blocking(move || draw(&service, &job, kind, index, query.class.as_deref()));
     let (kind, bytes) = drawn.await.map_err(|_| Problem::not_found("frame of this number"))??;
     Ok((
         [
@@ -81,7 +80,6 @@ pub async fn frame(
 
 fn draw(
     service: &Service,
-    client: &Client,
     job: &Job,
     kind: FrameKind,
     index: u32,
@@ -100,7 +98,7 @@ fn draw(
         encoded.map_err(|error| disk(&io::Error::other(error)))?;
         return Ok(("image/jpeg", jpeg));
     }
-    let (_, folder) = results_of(service, client, &job.id)?;
+    let folder = latest_results(service, job)?;
     let path = |side: &str| mask_path(&folder, side, class, index);
     let png = match kind {
         FrameKind::Raw => fs::read(path("raw")?).map_err(|_| Problem::not_found("frame of this number"))?,
@@ -180,7 +178,7 @@ impl Pictures {
             }
         };
         if let Some(frame) = open.last.clone().filter(|frame| frame.index().get() == index) {
-            all().push(open);
+            self.put_back(service, open);
             return Ok(frame);
         }
         if index < open.next || index > open.next + NEAR {
@@ -195,13 +193,20 @@ impl Pictures {
             if frame.index().get() == index {
                 let frame = Arc::new(frame);
                 open.last = Some(frame.clone());
-                let mut all = all();
-                if all.len() >= MOST_OPEN {
-                    all.remove(0);
-                }
-                all.push(open);
+                self.put_back(service, open);
                 return Ok(frame);
             }
+        }
+    }
+
+    fn put_back(&self, service: &Service, open: Open) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A job that was deleted meanwhile keeps no file open.
+        if matches!(service.database.job(&open.job_id), Ok(Some(_))) {
+            if all.len() >= MOST_OPEN {
+                all.remove(0);
+            }
+            all.push(open);
         }
     }
 

@@ -98,6 +98,14 @@ pub struct StabilizeRequest {
 impl Service {
     pub fn status(&self, job: &Job) -> JobStatus {
         let snapshots = self.desk.snapshots(&job.id).filter(|_| !job.state.is_over());
+        if job.state == JobState::Running
+            && snapshots.is_none()
+            && let Ok(Some(ended)) = self.database.job(&job.id)
+            && ended.state.is_over()
+        {
+            // It has ended since it was looked up.
+            return self.status(&ended);
+        }
         let of_stage =
             snapshots.map(|[network, masks]| if job.stage == Stage::Stabilize { masks } else { network });
         let total = of_stage.as_ref().and_then(|pass| pass.total).or(job.video.frames);
@@ -149,7 +157,17 @@ impl Service {
         let plan = Plan::of(&steps)?;
         // What can't be done is said now, and not when its turn has come.
         self.resolved(plan)?;
-        if (job.stage, job.state) == (stage, JobState::Done) && job.steps == steps {
+        let is_done = job.state == JobState::Done
+            && match (job.stage, stage) {
+                // Its masks are there, and what came of them stays.
+                (Stage::Stabilize, Stage::Segment) => job
+                    .steps
+                    .iter()
+                    .filter(|step| is_before(step))
+                    .eq(steps.iter().filter(|step| is_before(step))),
+                _ => job.stage == stage && job.steps == steps,
+            };
+        if is_done {
             return Ok((StatusCode::OK, Json(self.status(job))));
         }
         if !self.database.begin_stage(&job.id, stage, &steps)? {
@@ -160,12 +178,7 @@ impl Service {
             ));
         }
         if let Err(full) = self.desk.try_add(&job.id) {
-            self.database.set_state(
-                &job.id,
-                JobState::Failed,
-                Some("the line was full; try again later"),
-                None,
-            )?;
+            self.database.restore_stage(job)?;
             return Err(full.into());
         }
         let job = self.database.job(&job.id)?.ok_or_else(|| Problem::not_found("job with this id"))?;
@@ -203,6 +216,11 @@ pub async fn segment(
     service.begin(&job, Stage::Segment, steps)
 }
 
+/// Whether the network's results depend on the step.
+fn is_before(step: &Step) -> bool {
+    matches!(step, Step::Decode(_) | Step::Resize(_) | Step::Normalise(_) | Step::Segment(_))
+}
+
 /// Smooth, measure and write the files. Again with other settings, it needs no network.
 #[utoipa::path(post, path = "/api/stabilize", tag = "clips", request_body = StabilizeRequest,
     responses((status = 202, body = JobStatus), (status = 200, body = JobStatus, description = "it is done already"),
@@ -220,9 +238,6 @@ pub async fn stabilize(
             "ask for /api/segment first",
         ));
     }
-    let is_before = |step: &Step| {
-        matches!(step, Step::Decode(_) | Step::Resize(_) | Step::Normalise(_) | Step::Segment(_))
-    };
     let mut steps: Vec<Step> = job.steps.iter().filter(|step| is_before(step)).cloned().collect();
     for step in &mut steps {
         if let (Step::Segment(segment), Some(classes)) = (step, &asked.classes) {
@@ -273,6 +288,9 @@ pub async fn status(
         async move {
             let told = told?;
             loop {
+                if told.is_some() {
+                    tokio::time::sleep(TICK).await;
+                }
                 let job = service.job_of(&client, &job_id).ok()?;
                 let status = service.status(&job);
                 if told.as_ref() != Some(&status) {
@@ -280,7 +298,6 @@ pub async fn status(
                     let next = (!job.state.is_over()).then_some(Some(status));
                     return Some((Ok::<_, Infallible>(event), next));
                 }
-                tokio::time::sleep(TICK).await;
             }
         }
     });
@@ -318,10 +335,10 @@ impl Service {
             tracing::error!("{error}");
             return;
         }
-        self.pictures.close(&job.id);
         if !self.desk.cancel(&job.id) {
             desk::remove(&self.job_folder(&job.id));
         }
+        self.pictures.close(&job.id);
         let jobs = self.database.jobs().unwrap_or_default();
         if !jobs.iter().any(|other| other.fingerprint == job.fingerprint) {
             Store::new(self.machine.store.clone(), u64::MAX).forget(&job.fingerprint);

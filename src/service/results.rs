@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 
 use super::{
     Service,
-    database::{Job, Stage},
+    database::{Job, JobState, Stage},
     desk::RESULTS,
     guard::Client,
     problem::{Path, Problem, disk},
@@ -46,18 +46,26 @@ pub struct ResultFile {
     pub href: String,
 }
 
-/// What of a clip has been written, and must be there to be shown.
-pub fn results_of(service: &Service, client: &Client, job_id: &str) -> Result<(Job, PathBuf), Problem> {
+/// What of a clip has been written. Those of other settings are not the answer while these are
+/// being worked on.
+fn results_of(service: &Service, client: &Client, job_id: &str) -> Result<(Job, PathBuf), Problem> {
     let job = service.job_of(client, job_id)?;
+    let folder = latest_results(service, &job)?;
+    if job.state == JobState::Done { Ok((job, folder)) } else { Err(no_results()) }
+}
+
+/// What there is to look at, be it of the settings before.
+pub fn latest_results(service: &Service, job: &Job) -> Result<PathBuf, Problem> {
     let folder = service.job_folder(&job.id).join(RESULTS);
-    if job.stage != Stage::Stabilize || !folder.is_dir() {
-        return Err(Problem::new(
-            StatusCode::CONFLICT,
-            "this clip has no results yet",
-            "ask for /api/stabilize, and wait until its status is done",
-        ));
-    }
-    Ok((job, folder))
+    if job.stage == Stage::Stabilize && folder.is_dir() { Ok(folder) } else { Err(no_results()) }
+}
+
+fn no_results() -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "this clip has no results yet",
+        "ask for /api/stabilize, and wait until its status is done",
+    )
 }
 
 /// The files of a clip.
@@ -112,7 +120,11 @@ fn list(folder: &FilePath, prefix: &str, href: &str, files: &mut Vec<ResultFile>
 /// One file of the results.
 #[utoipa::path(get, path = "/api/results/{job_id}/files/{path}", tag = "results",
     params(("job_id" = String, Path), ("path" = String, Path, description = "as in the list of results")),
-    responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, content((Vec<u8> = "application/octet-stream"), (Vec<u8> = "image/png"), (String = "image/svg+xml"),
+        (String = "text/csv; charset=utf-8"), (Value = "application/json"), (String = "text/html; charset=utf-8"),
+        (String = "text/plain; charset=utf-8"), (Vec<u8> = "video/mp4"), (Vec<u8> = "video/webm"),
+        (Vec<u8> = "video/x-matroska"), (Vec<u8> = "video/quicktime"))),
+        (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub async fn file(
     State(service): State<Arc<Service>>,
     Extension(client): Extension<Client>,

@@ -1,6 +1,10 @@
 //! `POST /api/upload`: a clip comes in, straight to the disk.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Extension, Json,
@@ -31,6 +35,8 @@ struct UploadForm {
 
 /// Kept free for everybody else.
 const RESERVE_BYTES: u64 = 256 << 20;
+/// What comes in more slowly keeps a place that somebody else could use.
+const LEAST_BYTES_PER_SEC: u64 = 16 << 10;
 /// Enough to tell formats apart.
 const HEAD_BYTES: usize = 400;
 
@@ -92,10 +98,14 @@ impl Received {
         let file = tempfile::NamedTempFile::new_in(service.uploads_folder()).map_err(|error| disk(&error))?;
         let mut out = tokio::fs::File::from_std(file.reopen().map_err(|error| disk(&error))?);
         let (mut hash, mut bytes, mut head) = (Sha256::new(), 0, Vec::new());
+        let begun = Instant::now();
         loop {
             let chunk = timeout(READ_PATIENCE, field.chunk()).await.map_err(|_| Problem::slow())??;
             let Some(chunk) = chunk else { break };
             bytes += chunk.len() as u64;
+            if begun.elapsed() > READ_PATIENCE + Duration::from_secs(bytes / LEAST_BYTES_PER_SEC) {
+                return Err(Problem::slow());
+            }
             if bytes > most_bytes {
                 return Err(Problem::too_large(format!(
                     "the clip is larger than the {most_bytes} bytes that you may send"

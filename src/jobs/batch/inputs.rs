@@ -1,6 +1,7 @@
 //! What there is to do: files and folders of them, or a manifest with a line for each.
 
 use std::{
+    collections::HashMap,
     fs,
     io::{BufRead as _, BufReader},
     os::unix::ffi::OsStrExt as _,
@@ -104,24 +105,41 @@ fn parse(manifest: &Path, number: usize, text: &str) -> Result<Input, BatchError
     Ok(Input { path: folder.join(line::text_path(&line.input)), pipeline: line.pipeline })
 }
 
-fn lines(manifest: &Path) -> Result<impl Iterator<Item = Result<String, BatchError>> + use<'_>, BatchError> {
+/// Those that are not empty, with their numbers in the file, from 1.
+fn lines(
+    manifest: &Path,
+) -> Result<impl Iterator<Item = Result<(usize, String), BatchError>> + use<'_>, BatchError> {
     let unreadable = |cause: std::io::Error| BatchError::Input {
         path: manifest.to_owned(),
         cause: format!("the manifest can't be read ({cause})"),
         remedy: "give a text file with a JSON object on each line",
     };
     let file = fs::File::open(manifest).map_err(unreadable)?;
-    let filled =
-        |line: &Result<String, _>| line.as_ref().map_or(true, |line: &String| !line.trim().is_empty());
-    Ok(BufReader::new(file).lines().filter(filled).map(move |line| line.map_err(unreadable)))
+    let numbered = (1..).zip(BufReader::new(file).lines());
+    let filled = numbered.filter(|(_, line)| line.as_ref().map_or(true, |line| !line.trim().is_empty()));
+    Ok(filled.map(move |(number, line)| Ok((number, line.map_err(unreadable)?))))
 }
 
 /// Every line of the manifest that is not empty.
 pub fn from_manifest(manifest: &Path) -> Result<Vec<Input>, BatchError> {
-    let all = lines(manifest)?.zip(1..).map(|(line, number)| parse(manifest, number, &line?));
-    let mut seen = std::collections::HashSet::new();
-    let all: Vec<Input> = all.collect::<Result<_, _>>()?;
-    Ok(all.into_iter().filter(|input| seen.insert(input.path.clone())).collect())
+    let mut seen = HashMap::new();
+    let mut all = Vec::new();
+    for line in lines(manifest)? {
+        let (number, line) = line?;
+        let input = parse(manifest, number, &line)?;
+        match seen.insert(input.path.clone(), input.pipeline.clone()) {
+            None => all.push(input),
+            Some(pipeline) if pipeline == input.pipeline => {}
+            Some(_) => {
+                return Err(BatchError::Input {
+                    path: manifest.to_owned(),
+                    cause: format!("line {number} has an input once more, with another pipeline"),
+                    remedy: "put it into a manifest of its own, with another --out",
+                });
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// One line, counted from 0 without empty ones.
@@ -131,7 +149,8 @@ pub fn manifest_line(manifest: &Path, index: usize) -> Result<Input, BatchError>
         cause: format!("it has no line {index}"),
         remedy: "lines are counted from 0",
     })?;
-    parse(manifest, index + 1, &line?)
+    let (number, line) = line?;
+    parse(manifest, number, &line)
 }
 
 #[cfg(test)]
@@ -166,7 +185,12 @@ mod tests {
         assert!(all[1].path.as_os_str().as_bytes().ends_with(b"/b\xff.jpg"));
         assert_eq!(manifest_line(&path, 1).unwrap(), all[1]);
         assert!(manifest_line(&path, 2).unwrap_err().to_string().contains("no line 2"));
-        fs::write(&path, "{\"input\": \"a.mp4\"}\nnonsense\n").unwrap();
-        assert!(from_manifest(&path).unwrap_err().to_string().contains("line 2 is not right"));
+        fs::write(&path, "{\"input\": \"a.mp4\"}\n\nnonsense\n").unwrap();
+        assert!(from_manifest(&path).unwrap_err().to_string().contains("line 3 is not right"));
+        let twice = "{\"input\": \"a.mp4\"}\n{\"input\": \"a.mp4\"}\n";
+        fs::write(&path, twice).unwrap();
+        assert_eq!(from_manifest(&path).unwrap().len(), 1);
+        fs::write(&path, format!("{twice}{{\"input\": \"a.mp4\", \"pipeline\": \"p\"}}\n")).unwrap();
+        assert!(from_manifest(&path).unwrap_err().to_string().contains("line 3 has an input once more"));
     }
 }
