@@ -121,8 +121,8 @@ fn list(folder: &FilePath, prefix: &str, href: &str, files: &mut Vec<ResultFile>
 #[utoipa::path(get, path = "/api/results/{job_id}/files/{path}", tag = "results",
     params(("job_id" = String, Path), ("path" = String, Path, description = "as in the list of results")),
     responses((status = 200, content((Vec<u8> = "application/octet-stream"), (Vec<u8> = "image/png"), (String = "image/svg+xml"),
-        (String = "text/csv; charset=utf-8"), (Value = "application/json"), (String = "text/html; charset=utf-8"),
-        (String = "text/plain; charset=utf-8"), (Vec<u8> = "video/mp4"), (Vec<u8> = "video/webm"),
+        (String = "text/csv"), (Value = "application/json"), (String = "text/html"),
+        (String = "text/plain"), (Vec<u8> = "video/mp4"), (Vec<u8> = "video/webm"),
         (Vec<u8> = "video/x-matroska"), (Vec<u8> = "video/quicktime"))),
         (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub async fn file(
