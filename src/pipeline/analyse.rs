@@ -188,12 +188,15 @@ impl Tracks {
 
     /// The times of the frames that the network does not see, if this is one of them.
     pub(super) fn unseen(&self, index: usize, range: FrameRange) -> Option<&Arc<Track<Timestamp>>> {
-        self.unseen.as_ref().filter(|_| !self.every.sees(index, range))
+        self.unseen.as_ref().filter(|_| range.contains(index) && !self.every.sees(index, range))
     }
 
     /// Whether the masks of frame `index` can be had: the network has seen it, or the frames
     /// around it, and the motion between them is known.
     pub fn has_masks(&self, index: usize, range: FrameRange) -> bool {
+        if !range.contains(index) {
+            return false;
+        }
         if self.unseen(index, range).is_none() {
             return self.segmented.contains(index);
         }

@@ -96,7 +96,7 @@ impl Preview {
     }
 
     /// The masks of frame `index` as pass 2 would give them, or `None` while the network has
-    /// not seen the frame.
+    /// not seen the frame, and outside the range.
     ///
     /// # Errors
     /// [`PipelineError::Cancelled`] when `go_on()` is no longer so; what was read is kept.
@@ -109,6 +109,9 @@ impl Preview {
         go_on: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Previewed>, PipelineError> {
         settings.check()?;
+        if !self.range.contains(index) {
+            return Ok(None);
+        }
         self.level(detail).centre = index;
         let Some(raw) = self.masks(index, detail)? else { return Ok(None) };
         let mut range = self.neighbours(index, settings);
@@ -140,6 +143,9 @@ impl Preview {
         leave_out: &Region,
         detail: Detail,
     ) -> Result<Option<Vec<Mask>>, PipelineError> {
+        if !self.range.contains(index) {
+            return Ok(None);
+        }
         self.level(detail).centre = index;
         let Some(masks) = self.masks(index, detail)? else { return Ok(None) };
         let leave_out = self.left_out(leave_out, detail);

@@ -203,3 +203,20 @@ fn what_is_not_there_yet_is_left_out_and_said() {
     let abandoned = preview.frame(9, &settings, &Region::default(), Detail::Full, &|| false);
     assert!(matches!(abandoned, Err(PipelineError::Cancelled)));
 }
+
+#[test]
+fn outside_the_range_there_are_no_masks() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_store, tracks) = clip(&folder);
+    let range = FrameRange { first: 6, last: 10 };
+    let mut preview = Preview::new(tracks.clone(), range, manifest(), groups(), size(), [1 << 24, 1 << 24]);
+    let settings = Settings::default();
+    for detail in [Detail::Draft, Detail::Full] {
+        for index in [0, 5, 11, FRAMES + 3] {
+            let frame = preview.frame(index, &settings, &Region::default(), detail, &|| true).unwrap();
+            assert!(frame.is_none() && !tracks.has_masks(index, range), "{index}");
+            assert!(preview.raw(index, &settings, &Region::default(), detail).unwrap().is_none());
+        }
+        assert!(preview.frame(6, &settings, &Region::default(), detail, &|| true).unwrap().is_some());
+    }
+}

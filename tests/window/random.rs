@@ -115,6 +115,17 @@ impl Watchdog {
     }
 }
 
+/// Of all threads: those beside the window end, or are caught, and nobody else notices.
+fn count_panics() -> Arc<AtomicUsize> {
+    let panics = Arc::new(AtomicUsize::new(0));
+    let (count, before) = (panics.clone(), std::panic::take_hook());
+    std::panic::set_hook(Box::new(move |panic| {
+        count.fetch_add(1, Ordering::Relaxed);
+        before(panic);
+    }));
+    panics
+}
+
 fn press(window: &mut Window, at: Pos2, pressed: bool) {
     let (button, modifiers) = (PointerButton::Primary, Modifiers::NONE);
     window.event(Event::PointerButton { pos: at, button, pressed, modifiers });
@@ -243,6 +254,7 @@ fn anything_in_any_order() {
     drop_on(&mut window, &files[0]);
     until(&mut window, "a picture", |window| window.state().shows().0);
 
+    let panics = count_panics();
     let watchdog = Watchdog::new();
     let mut size = vec2(1280.0, 800.0);
     let (mut early_mib, mut most_mib) = (None, 0);
@@ -269,6 +281,7 @@ fn anything_in_any_order() {
         let state = &window.state().state;
         state.opening.is_none() && state.clip.as_ref().is_some_and(|clip| clip.path == files[0])
     });
+    assert_eq!(panics.load(Ordering::Relaxed), 0, "threads panicked");
     if let Some(early_mib) = early_mib {
         println!("{early_mib} MiB after a third, {most_mib} MiB at most");
         // By then the network was loaded, or it never is; what comes on top is the budget's.

@@ -28,6 +28,8 @@ pub struct Curves {
 }
 
 const SUMMARY_WIDTH: f32 = 250.0;
+/// A narrower plot says nothing.
+const NARROWEST: f32 = 80.0;
 
 pub fn show(ui: &mut Ui, state: &State, curves: &mut Curves, commands: &mut Vec<Command>) {
     egui::Panel::bottom("plots").resizable(true).default_size(178.0).size_range(110.0..=420.0).show(
@@ -41,12 +43,14 @@ pub fn show(ui: &mut Ui, state: &State, curves: &mut Curves, commands: &mut Vec<
             let height = ui.available_height();
             ui.horizontal_top(|ui| {
                 ui.spacing_mut().item_spacing.x = 6.0;
-                let room = ui.available_width() - SUMMARY_WIDTH - 12.0;
+                // Of a window that is too narrow for both, the summary is left.
+                let room = (ui.available_width() - SUMMARY_WIDTH - 12.0).max(0.0);
                 // As many side by side as can be read.
                 let chosen = Curve::ALL.into_iter().filter(|curve| state.preferences.plots.contains(curve));
                 let chosen: Vec<Curve> = chosen.collect();
                 let count = ((room / 190.0) as usize).clamp(1, chosen.len().max(1));
                 let width = room / count as f32 - 6.0;
+                let count = if width < NARROWEST { 0 } else { count };
                 for (number, curve) in chosen.into_iter().enumerate().take(count) {
                     ui.allocate_ui(vec2(width, height), |ui| {
                         ui.vertical(|ui| {

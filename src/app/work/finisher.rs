@@ -5,7 +5,7 @@ use std::{sync::Arc, thread, time::Duration};
 
 use super::{
     Event, Look, Mail,
-    painter::{Previews, is_stable, paint},
+    painter::{Previews, caught, is_stable, paint},
     screen::{Answered, Painted, Quality, Shared, Wanted},
     words,
 };
@@ -42,7 +42,7 @@ impl Finisher {
             if !self.shared.rest(&wanted, REST) {
                 continue;
             }
-            match self.finish(&wanted) {
+            match caught(|| self.finish(&wanted)) {
                 Ok(()) | Err(PipelineError::Cancelled) => {}
                 Err(error) => {
                     self.mail.send(Event::NotPainted { path: wanted.path, error: words(&error) });

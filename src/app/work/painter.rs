@@ -1,7 +1,11 @@
 //! Answers wishes: the picture at hand and the masks at hand first, a draft of better ones
 //! after them.
 
-use std::{sync::Arc, thread};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+};
 
 use eframe::egui::ColorImage;
 
@@ -36,6 +40,12 @@ struct Painter {
     mail: Mail,
     shared: Arc<Shared>,
     previews: Previews,
+}
+
+/// A fault over one wish shall not be the end of all.
+pub fn caught(work: impl FnOnce() -> Result<(), PipelineError>) -> Result<(), PipelineError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(PipelineError::Internal("the picture's thread panicked".into())))
 }
 
 /// The preview of the recipe that was asked for last.
@@ -80,7 +90,7 @@ impl Painter {
     fn run(mut self) {
         while let Some(wanted) = self.next_wish() {
             let path = wanted.path.clone();
-            match self.answer(wanted) {
+            match caught(|| self.answer(wanted)) {
                 Ok(()) | Err(PipelineError::Cancelled) => {}
                 Err(error) => self.mail.send(Event::NotPainted { path, error: words(&error) }),
             }
