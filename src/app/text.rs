@@ -311,7 +311,7 @@ texts! {
     Iou: "IoU", "IoU";
     Dice: "Dice", "Dice";
     Instability: "Instability", "Нестабильность";
-    FlipRate: "Flipping pixels", "Меняющиеся пиксели";
+    PopRate: "Popping pixels", "Вспыхивающие пиксели";
     Area: "Area (px)", "Площадь (пикс.)";
     PlotMenu: "Plot menu", "Меню графика";
     SavePlot: "Save the plot", "Сохранить график";

@@ -25,13 +25,14 @@ pub enum Curve {
     Instability,
     Iou,
     Dice,
-    FlipRate,
+    #[serde(alias = "flip-rate")]
+    PopRate,
     Area,
 }
 
 impl Curve {
     pub const ALL: [Self; 6] =
-        [Self::Flicker, Self::Instability, Self::Iou, Self::Dice, Self::FlipRate, Self::Area];
+        [Self::Flicker, Self::Instability, Self::Iou, Self::Dice, Self::PopRate, Self::Area];
 
     pub const fn metric(self) -> Metric {
         match self {
@@ -39,7 +40,7 @@ impl Curve {
             Self::Instability => Metric::Instability,
             Self::Iou => Metric::Iou,
             Self::Dice => Metric::Dice,
-            Self::FlipRate => Metric::FlipRate,
+            Self::PopRate => Metric::PopRate,
             Self::Area => Metric::Area,
         }
     }
@@ -50,7 +51,7 @@ impl Curve {
             Self::Instability => Text::Instability,
             Self::Iou => Text::Iou,
             Self::Dice => Text::Dice,
-            Self::FlipRate => Text::FlipRate,
+            Self::PopRate => Text::PopRate,
             Self::Area => Text::Area,
         }
     }
