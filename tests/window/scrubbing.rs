@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use egui_kittest::kittest::Queryable as _;
 
-use crate::workbench::{Window, alone, clip, drop_on, pictures, until, window};
+use crate::workbench::{alone, at_work, done, drop_on, pictures, until, window};
 
 /// Nothing of the clip is left to decode, and its small pictures are still there.
 #[test]
@@ -32,20 +32,10 @@ fn a_frame_is_shown_by_its_proxy_until_it_is_decoded() {
     until(&mut window, "the kept picture", |window| window.state().shows_frame() == (true, true));
 }
 
-fn done(window: &Window) -> usize {
-    window.state().state.job.as_ref().map_or(0, |job| job.progress.network.snapshot().done)
-}
-
 #[test]
 fn what_is_on_the_screen_is_done_first_and_the_rest_can_wait() {
     let (_alone, folder) = (alone(), tempfile::tempdir().unwrap());
-    let Some(clip) = clip() else { return };
-    let mut window = window(folder.path());
-    until(&mut window, "networks", |window| window.state().state.models.is_some());
-    window.state_mut().state.choice.model = Some("deeplabv3-mobilenetv2".to_owned());
-    drop_on(&mut window, &clip);
-    until(&mut window, "a picture", |window| window.state().shows().0);
-    window.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::Enter);
+    let Some(mut window) = at_work(folder.path()) else { return };
     until(&mut window, "masks", |window| window.state().shows().1);
 
     let far = window.state().state.frames() - 5;

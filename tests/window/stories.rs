@@ -4,7 +4,7 @@ use egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
 use steadymask::{export::ExportKind, metrics::Metric};
 
-use crate::workbench::{Window, alone, clip, drop_on, pictures, toasted, until, window};
+use crate::workbench::{Window, alone, at_work, clip, done, drop_on, pictures, toasted, until, window};
 
 #[test]
 fn the_empty_window_says_what_to_do_and_a_bad_file_says_why() {
@@ -193,16 +193,7 @@ fn from_a_dropped_clip_to_files() {
 #[test]
 fn a_run_can_be_cancelled_and_goes_on_from_there() {
     let (_alone, folder) = (alone(), tempfile::tempdir().unwrap());
-    let Some(clip) = clip() else { return };
-    let mut window = window(folder.path());
-    until(&mut window, "networks", |window| window.state().state.models.is_some());
-    window.state_mut().state.choice.model = Some("deeplabv3-mobilenetv2".to_owned());
-    drop_on(&mut window, &clip);
-    until(&mut window, "a picture", |window| window.state().shows().0);
-    window.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::Enter);
-    let done = |window: &Window| {
-        window.state().state.job.as_ref().map_or(0, |job| job.progress.network.snapshot().done)
-    };
+    let Some(mut window) = at_work(folder.path()) else { return };
     until(&mut window, "some frames", |window| done(window) >= 3);
     window.key_press(egui::Key::Escape);
     window.step();

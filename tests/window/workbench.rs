@@ -43,6 +43,23 @@ pub fn until(window: &mut Window, what: &str, is_so: impl Fn(&Window) -> bool) {
     }
 }
 
+/// A window with a network at work on a real clip.
+pub fn at_work(folder: &Path) -> Option<Window> {
+    let clip = clip()?;
+    let mut window = window(folder);
+    until(&mut window, "networks", |window| window.state().state.models.is_some());
+    window.state_mut().state.choice.model = Some("deeplabv3-mobilenetv2".to_owned());
+    drop_on(&mut window, &clip);
+    until(&mut window, "a picture", |window| window.state().shows().0);
+    window.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::Enter);
+    Some(window)
+}
+
+/// How many frames the network has seen.
+pub fn done(window: &Window) -> usize {
+    window.state().state.job.as_ref().map_or(0, |job| job.progress.network.snapshot().done)
+}
+
 #[derive(Debug)]
 pub struct Dropped(PathBuf);
 

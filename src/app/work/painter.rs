@@ -2,6 +2,7 @@
 //! after them.
 
 use std::{
+    ops::RangeInclusive,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread,
@@ -157,14 +158,19 @@ impl Painter {
 
     /// Whether asking once more would give nothing new.
     fn is_answered(&self, wanted: &Wanted) -> bool {
+        let from = self.neighbours(wanted);
         let state = self.shared.state();
         let Some(last) = state.answered.as_ref().filter(|last| last.wanted.is_the_same(wanted)) else {
             return false;
         };
         let Some(recipe) = &wanted.recipe else { return last.complete };
-        let known = self.previews.known(recipe);
-        let from = known.map(|preview| preview.neighbours(wanted.index, &recipe.settings));
         last.complete || (last.quality == Quality::Full && !is_stable(wanted, recipe) && last.from == from)
+    }
+
+    /// The frames that have a say in the masks. It may read the disk.
+    fn neighbours(&self, wanted: &Wanted) -> Option<RangeInclusive<usize>> {
+        let recipe = wanted.recipe.as_ref()?;
+        Some(self.previews.known(recipe)?.neighbours(wanted.index, &recipe.settings))
     }
 
     /// Whether what is on the screen was exact when it was made.
@@ -251,8 +257,7 @@ impl Painter {
         masks: Option<Layers>,
         previewed: Option<Previewed>,
     ) {
-        let known = wanted.recipe.as_ref().and_then(|recipe| Some((recipe, self.previews.known(recipe)?)));
-        let from = known.map(|(recipe, preview)| preview.neighbours(wanted.index, &recipe.settings));
+        let from = self.neighbours(wanted);
         let probabilities = previewed.map(|previewed| [previewed.raw, previewed.smoothed]);
         let is_blurred = picture.as_ref().is_some_and(|picture| picture.source == Source::Proxy);
         let mut state = self.shared.state();
