@@ -16,6 +16,7 @@ use crate::{
     pipeline::{CancelToken, Finished, Progress, Run, RunProgress, Snapshot},
     project::is_project,
     region::Polygon,
+    video,
 };
 
 #[derive(Args)]
@@ -64,6 +65,7 @@ pub fn run(mut args: RunArgs, source: Source) -> anyhow::Result<()> {
     if is_project(&args.video) {
         super::project::fill_in(&mut args)?;
     }
+    video::look_for(&args.video)?;
     let mut model = args.network.open(&args.machine)?;
     if source == Source::Stored && args.network.masks.is_none() {
         model.forbid(&args.video);

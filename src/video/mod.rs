@@ -134,6 +134,17 @@ impl VideoError {
     }
 }
 
+/// Whether there is anything to [open], which is told before what takes longer.
+///
+/// # Errors
+/// When there is nothing at the path.
+pub fn look_for(path: &Path) -> Result<(), VideoError> {
+    match std::fs::metadata(path) {
+        Err(error) if !images::is_glob(path) => Err(VideoError::from_io(path, &error)),
+        _ => Ok(()),
+    }
+}
+
 /// Opens a video file, an image, a folder of images, or a glob of images such as
 /// `frames/*.png`.
 pub fn open(path: &Path) -> Result<Box<dyn VideoSource>, VideoError> {

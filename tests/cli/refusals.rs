@@ -54,6 +54,8 @@ fn inputs_that_are_no_video() {
         let outcome = bench.run(Path::new(name), "--masks mattes --class disc --out out");
         refused(&bench, &outcome, INPUT, &[name, cause]);
     }
+    let outcome = bench.run(Path::new("missing.mp4"), "--model nothing --class disc --out out");
+    refused(&bench, &outcome, INPUT, &["missing.mp4", "no such file"]);
     let outcome = bench.run(Path::new("clip.mp4"), "--masks nowhere --class disc --out out");
     refused(&bench, &outcome, INPUT, &["nowhere", "no such file"]);
     let outcome = bench.outcome(&["info", "text.mp4"]);

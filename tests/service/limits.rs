@@ -185,6 +185,10 @@ fn a_stage_that_finds_no_room_leaves_the_job_as_it_was() {
     let busy = upload("busy.mp4", &long);
     assert_eq!(ask("segment", &busy).status, 202);
 
+    while server.get(&format!("/api/status/{busy}")).json()["state"] == "queued" {
+        thread::sleep(Duration::from_millis(5));
+    }
+
     // Whoever follows it hears of it a few times a second.
     let mut follower = server.connect();
     let head =
@@ -192,12 +196,14 @@ fn a_stage_that_finds_no_room_leaves_the_job_as_it_was() {
     follower.write_all(head.as_bytes()).unwrap();
     let begun = Instant::now();
     let mut heard = String::new();
-    while begun.elapsed() < Duration::from_secs(1)
-        && server.get(&format!("/api/status/{busy}")).json()["state"] == "running"
-    {
+    loop {
         let mut chunk = [0; 1 << 16];
         let read = follower.read(&mut chunk).unwrap();
         heard += &String::from_utf8_lossy(&chunk[..read]);
+        let is_running = server.get(&format!("/api/status/{busy}")).json()["state"] == "running";
+        if begun.elapsed() > Duration::from_secs(1) || !is_running {
+            break;
+        }
     }
     let events = heard.matches("event: status").count();
     assert!((1..=12).contains(&events), "{events} events in {:?}", begun.elapsed());
@@ -206,9 +212,6 @@ fn a_stage_that_finds_no_room_leaves_the_job_as_it_was() {
     let mut other = short.clone();
     other.push(0);
     let waiting = upload("waiting.mp4", &other);
-    while server.get(&format!("/api/status/{busy}")).json()["state"] == "queued" {
-        thread::sleep(Duration::from_millis(5));
-    }
     assert_eq!(ask("segment", &waiting).status, 202);
     let again = json!({"job_id": done, "smooth": {"method": "median"}});
     let full = server.send("POST", "/api/stabilize", &again);
