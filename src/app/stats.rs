@@ -33,7 +33,7 @@ struct Times {
     work: Vec<Duration>,
     logic: Vec<Duration>,
     ui: Vec<Duration>,
-    /// What comes after that work: tessellation, the transfer of textures, drawing.
+    /// What comes after that work, up to the swap of buffers: tessellation, textures, drawing.
     drawing: Vec<Duration>,
     /// Another frame, until any picture of it is there; of those, by what came first.
     scrub: Vec<Duration>,

@@ -2,8 +2,8 @@
 //! holds. Three threads answer: one paints ([`painter`](super::painter)), one decodes
 //! ([`pictures`](super::pictures)), one makes exact what is painted
 //! ([`finisher`](super::finisher)), so that neither a picture deep inside a group of pictures
-//! nor work on large masks keeps anybody waiting. Only the newest wish counts; what is on the screen stays until the next is
-//! ready.
+//! nor work on large masks keeps anybody waiting. Only the newest wish counts; what is on the
+//! screen stays until the next is ready.
 //!
 //! A wish is answered in steps. What is at hand comes at once: a proxy of the picture, and the
 //! masks that pass 2 has made or a draft of them. The sharp picture and the exact masks follow.
