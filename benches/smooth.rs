@@ -16,6 +16,7 @@ use steadymask::frame::{Frame, FrameIndex, FrameSize, Timestamp};
 use steadymask::mask::{Mask, SoftMask};
 use steadymask::pipeline::FLOW;
 use steadymask::smooth::{HardSmoother, Masks, Method, Settings, SmoothFrame, Switch, Timing, harden};
+use steadymask::video;
 
 const FRAMES: usize = 300;
 const MEMORY_BYTES: usize = 512 << 20;
@@ -145,24 +146,28 @@ fn recipe() -> Result<()> {
     Ok(())
 }
 
-/// Probabilities and flow in memory, as when a slider is moved.
+/// Probabilities and flow in memory, as when a slider is moved. The flow is that of the pictures
+/// in the folders that `STEADYMASK_PICTURES` names, with commas between; of a made clip without.
 fn resmooth() -> Result<()> {
     let size = FrameSize::new(854, 480).context("a size")?;
-    let mut estimator = FlowEstimator::new(size, FLOW)?;
-    let pictures = [texture(size, 0.0), texture(size, 7.0)];
-    let mut pairs = pictures.iter().map(|picture| estimator.push(picture));
-    let (_, pair) = (pairs.next(), pairs.next().context("two pictures")??.context("a pair")?);
-    // Every frame has flow of its own in memory, as in a real clip.
+    let flows = match std::env::var("STEADYMASK_PICTURES") {
+        Ok(folders) => {
+            folders.split(',').map(|folder| flow_of(Path::new(folder), size)).collect::<Result<_>>()?
+        }
+        Err(_) => vec![vec![Arc::new(pair_of(size, FLOW)?)]],
+    };
+    let flows: Vec<Arc<FlowPair>> = flows.concat();
     let frames: Vec<SmoothFrame> = (0..FRAMES)
         .map(|t| SmoothFrame {
             masks: vec![blob(size, t)].into(),
-            flow: (t > 0).then(|| Arc::new(pair.clone())),
+            flow: (t > 0).then(|| flows[t % flows.len()].clone()),
         })
         .collect();
+    let valid: f64 = flows.iter().map(|pair| pair.forward().valid_share()).sum();
     println!(
         "\n{FRAMES} frames of {size}, flow on {}, {:.0} % valid",
-        pair.size(),
-        100.0 * pair.forward().valid_share()
+        flows[0].size(),
+        100.0 * valid / flows.len() as f64
     );
     println!("{:16}{:10}{:>10}{:>10}", "", "", "plain s", "motion s");
     for &method in Method::ALL {
@@ -181,6 +186,18 @@ fn resmooth() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Between the pictures of a folder.
+fn flow_of(folder: &Path, size: FrameSize) -> Result<Vec<Arc<FlowPair>>> {
+    let mut source = video::open(folder)?;
+    ensure!(source.info().size == size, "{}: pictures of {size}", folder.display());
+    let mut estimator = FlowEstimator::new(size, FLOW)?;
+    let mut pairs = Vec::new();
+    while let Some(picture) = source.next_frame()? {
+        pairs.extend(estimator.push(&picture)?.map(|pair| Arc::new(pair.with_cut(false))));
+    }
+    Ok(pairs)
 }
 
 fn warp() -> Result<()> {

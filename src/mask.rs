@@ -209,11 +209,7 @@ impl Mask {
         let mut bytes = vec![0; self.size.pixels()];
         for (y, row) in bytes.chunks_exact_mut(self.size.width()).enumerate() {
             for (chunk, &word) in row.chunks_mut(64).zip(self.row(y)) {
-                let mut spread = [0; 64];
-                for (eight, bits) in spread.as_chunks_mut::<8>().0.iter_mut().zip(word.to_le_bytes()) {
-                    *eight = unpack(bits, set);
-                }
-                chunk.copy_from_slice(&spread[..chunk.len()]);
+                chunk.copy_from_slice(&spread(word, set)[..chunk.len()]);
             }
         }
         bytes
@@ -259,7 +255,17 @@ fn pack(values: &[u8; 64], is_set: impl Fn(u8) -> bool) -> u64 {
     })
 }
 
-/// The inverse: eight bytes, `set` where the bit is set.
+/// The inverse: `set` where the bit is set.
+#[inline(always)]
+pub(crate) fn spread(word: u64, set: u8) -> [u8; 64] {
+    let mut bytes = [0; 64];
+    for (eight, bits) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(word.to_le_bytes()) {
+        *eight = unpack(bits, set);
+    }
+    bytes
+}
+
+#[inline(always)]
 fn unpack(bits: u8, set: u8) -> [u8; 8] {
     let lanes = (u64::from(bits) * 0x0101_0101_0101_0101) & 0x8040_2010_0804_0201;
     let flags = (lanes + 0x7f7f_7f7f_7f7f_7f7f) >> 7 & 0x0101_0101_0101_0101;

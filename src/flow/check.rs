@@ -5,12 +5,9 @@
 
 use rayon::prelude::*;
 
-use super::field::{FRACTION_BITS, FlowField};
+use super::field::{BLOCK, FRACTION_BITS, FlowField, ONE, RUN, inside, packed, straight_runs, unpacked};
 use crate::{mask::Mask, simd::vectorised};
 
-/// Pixels that are looked up together: loops of a fixed length are vectorised.
-const BLOCK: usize = 64;
-const ONE: i32 = 1 << FRACTION_BITS;
 /// Half a px² in steps².
 const HALF_PX_SQUARED: f32 = 0.5 * (ONE * ONE) as f32;
 
@@ -32,7 +29,7 @@ struct Places {
     offsets: [u32; BLOCK],
     right: [i32; BLOCK],
     down: [i32; BLOCK],
-    inside: [bool; BLOCK],
+    inside: [u32; BLOCK],
 }
 
 vectorised! {
@@ -47,49 +44,54 @@ vectorised! {
             let before = (place >> FRACTION_BITS).min((side - 2).max(0));
             (before, place - before * ONE)
         };
-        // The picture reaches half a pixel beyond the centres of its border.
-        let is_inside = |place: i32, side: i32| (-ONE / 2 <= place) & (place <= side * ONE - ONE / 2);
-        let mut there = [[0i16; 2]; BLOCK];
+        let mut there = [0u32; BLOCK];
         let mut places =
-            Places { offsets: [0; BLOCK], right: [0; BLOCK], down: [0; BLOCK], inside: [false; BLOCK] };
+            Places { offsets: [0; BLOCK], right: [0; BLOCK], down: [0; BLOCK], inside: [0; BLOCK] };
         let mut around = [[[0i16; 2]; BLOCK]; 4];
-        let mut holds = [0u8; BLOCK];
+        let mut holds = [0u32; BLOCK];
         for (block, (valid, row)) in valid.chunks_mut(BLOCK).zip(row.chunks(BLOCK)).enumerate() {
-            there[..row.len()].copy_from_slice(row);
-            for (i, there) in there.iter().enumerate() {
-                let x = ((block * BLOCK + i) as i32) * ONE + i32::from(there[0]);
-                let y = y as i32 * ONE + i32::from(there[1]);
+            for (there, &vector) in there.iter_mut().zip(row) {
+                *there = packed(vector);
+            }
+            for (i, &there) in there.iter().enumerate() {
+                let [dx, dy] = unpacked(there);
+                let (x, y) = ((block * BLOCK + i) as i32 * ONE + dx, y as i32 * ONE + dy);
                 let ((x0, right), (y0, down)) = (along(x, width), along(y, height));
                 places.offsets[i] = (y0 * width + x0) as u32;
                 (places.right[i], places.down[i]) = (right, down);
-                places.inside[i] = is_inside(x, width) & is_inside(y, height);
+                places.inside[i] = inside(x, width) & inside(y, height);
             }
-            for (i, &offset) in places.offsets.iter().enumerate() {
-                let offset = offset as usize;
+            for (run, is_straight) in straight_runs(&places.offsets).into_iter().enumerate() {
+                let run = run * RUN..(run + 1) * RUN;
+                let first = places.offsets[run.start] as usize;
                 // Of a grid one pixel wide or high, what is missing has share 0.
-                let at = |offset: usize| all[offset.min(last)];
-                around[0][i] = at(offset);
-                around[1][i] = at(offset + 1);
-                around[2][i] = at(offset + width as usize);
-                around[3][i] = at(offset + width as usize + 1);
+                for (around, step) in around.iter_mut().zip([0, 1, width as usize, width as usize + 1]) {
+                    match all.get(first + step..first + step + RUN) {
+                        Some(side_by_side) if is_straight => around[run.clone()].copy_from_slice(side_by_side),
+                        _ => for i in run.clone() {
+                            around[i] = all[(places.offsets[i] as usize + step).min(last)];
+                        },
+                    }
+                }
             }
             for i in 0..BLOCK {
                 let (right, down) = (places.right[i], places.down[i]);
+                let around = [0, 1, 2, 3].map(|at| unpacked(packed(around[at][i])));
                 let sampled = |axis: usize| {
-                    let lerp = |a: i16, b: i16| i32::from(a) * (ONE - right) + i32::from(b) * right;
-                    let top = lerp(around[0][i][axis], around[1][i][axis]);
-                    let bottom = lerp(around[2][i][axis], around[3][i][axis]);
+                    let lerp = |a: [i32; 2], b: [i32; 2]| a[axis] * (ONE - right) + b[axis] * right;
+                    let (top, bottom) = (lerp(around[0], around[1]), lerp(around[2], around[3]));
                     (top * (ONE - down) + bottom * down + ONE * ONE / 2) >> (2 * FRACTION_BITS)
                 };
-                let (fx, fy) = (i32::from(there[i][0]), i32::from(there[i][1]));
+                let [fx, fy] = unpacked(there[i]);
                 let (bx, by) = (sampled(0), sampled(1));
                 let squared = |a: i32, b: i32| (a as f32) * (a as f32) + (b as f32) * (b as f32);
                 let error = squared(fx + bx, fy + by);
                 let length = squared(fx, fy) + squared(bx, by);
-                holds[i] = u8::from(places.inside[i] & (error <= 0.01 * length + HALF_PX_SQUARED));
+                holds[i] = places.inside[i] & u32::from(error <= 0.01 * length + HALF_PX_SQUARED);
             }
-            let count = valid.len();
-            valid.copy_from_slice(&holds[..count]);
+            for (valid, &holds) in valid.iter_mut().zip(&holds) {
+                *valid = holds as u8;
+            }
         }
     }
 }

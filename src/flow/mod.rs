@@ -4,6 +4,7 @@
 //! Flow from t to s lives on t's grid and says where each of its pixels is in s. With it,
 //! frame s is seen from frame t by sampling s backward: `W(x; s→t)(y) = x(y + f(y))`.
 
+mod chain;
 mod check;
 mod cut;
 mod estimate;
@@ -12,10 +13,11 @@ mod pair;
 mod places;
 mod warp;
 
+pub(crate) use chain::Chain;
 pub use estimate::{Estimator, FlowEstimator, Quality};
 pub use field::FlowField;
 pub use pair::{Flow, FlowPair};
-pub(crate) use places::Upscale;
+pub(crate) use places::{Band, FULL, Upscale};
 pub(crate) use warp::rows_per_band;
 pub use warp::{warp_mask, warp_masks, warp_soft};
 

@@ -1,11 +1,12 @@
 //! The flow between two neighbouring frames, both ways, and how far it can be believed.
 
-use rayon::prelude::*;
+use std::ops::RangeInclusive;
 
 use crate::frame::FrameSize;
 use crate::mask::Mask;
+use crate::simd::vectorised;
 
-use super::field::{FRACTION_BITS, FlowField};
+use super::field::FlowField;
 use super::{FlowError, check::comes_back};
 
 /// Flow from one frame to another with the pixels where it holds.
@@ -13,19 +14,23 @@ use super::{FlowError, check::comes_back};
 pub struct Flow {
     field: FlowField,
     valid: Mask,
+    /// Of each row the least and the greatest dy, in steps.
+    rises: Vec<[i16; 2]>,
 }
 
 impl Flow {
     /// # Panics
     /// When the two sizes differ.
-    pub fn new(field: FlowField, valid: Mask) -> Self {
+    pub fn new(mut field: FlowField, valid: Mask) -> Self {
         assert_eq!(field.size(), valid.size(), "a flow and its validity");
-        Self { field, valid }
+        field.note(&valid);
+        let rises = (0..field.size().height()).map(|y| rise(field.row(y))).collect();
+        Self { field, valid, rises }
     }
 
     /// Nothing moves and everything is valid.
     pub fn still(size: FrameSize) -> Self {
-        Self { field: FlowField::zero(size), valid: Mask::full(size) }
+        Self::new(FlowField::zero(size), Mask::full(size))
     }
 
     /// Believes `field` where going there along it and back along `back` ends where it
@@ -36,7 +41,7 @@ impl Flow {
     pub fn checked(field: FlowField, back: &FlowField) -> Self {
         assert_eq!(field.size(), back.size(), "flow there and back");
         let valid = comes_back(&field, back);
-        Self { field, valid }
+        Self::new(field, valid)
     }
 
     pub fn size(&self) -> FrameSize {
@@ -51,62 +56,32 @@ impl Flow {
         &self.valid
     }
 
+    /// The least and the greatest dy of some rows, in steps.
+    pub(super) fn rise(&self, rows: RangeInclusive<usize>) -> [i32; 2] {
+        let wider = |[low, high]: [i16; 2], row: &[i16; 2]| [low.min(row[0]), high.max(row[1])];
+        self.rises[rows].iter().fold([i16::MAX, i16::MIN], wider).map(i32::from)
+    }
+
     /// The share of pixels that are valid, in [0, 1].
     pub fn valid_share(&self) -> f64 {
         self.valid.count() as f64 / self.size().pixels() as f64
     }
+}
 
-    /// This flow from r to s, then `next` from s to t: the flow from r to t, where `next` is
-    /// looked up at the pixel nearest to where this one leads. (Interpolating it would mix
-    /// what moves with what it moves before.) It holds where both do.
-    ///
-    /// # Panics
-    /// When the two sizes differ.
-    pub fn then(&self, next: &Self) -> Self {
-        let size = self.size();
-        assert_eq!(size, next.size(), "flows of one video");
-        let mut vectors = vec![[0i16; 2]; size.pixels()];
-        let mut valid = vec![0u8; size.pixels()];
-        let (here, there) = (self.valid.to_bytes(1), next.valid.to_bytes(1));
-        let width = size.width();
-        let rows = vectors.par_chunks_mut(width).zip(valid.par_chunks_mut(width)).zip(here.par_chunks(width));
-        rows.enumerate().with_min_len(32).for_each(|(y, ((vectors, valid), here))| {
-            let row = self.field.row(y);
-            for (x, (vector, valid)) in vectors.iter_mut().zip(valid).enumerate() {
-                // An invalid pixel gets its best guess too: the flow is interpolated later,
-                // and a hole in it would pull its valid neighbours aside.
-                let place = place_of(x, y, row[x]);
-                let nearest = nearest_pixel(size, place);
-                let [dx, dy] = next.field.vectors()[nearest];
-                *vector = [row[x][0].saturating_add(dx), row[x][1].saturating_add(dy)];
-                *valid = here[x] & there[nearest] & u8::from(is_inside(size, place));
-            }
-        });
-        Self { field: FlowField::from_steps(size, vectors), valid: Mask::from_bytes(size, &valid) }
+fn rise(row: &[[i16; 2]]) -> [i16; 2] {
+    let mut rise = [i16::MAX, i16::MIN];
+    widen(&mut rise, row);
+    rise
+}
+
+vectorised! {
+    fn widen(rise: &mut [i16; 2], row: &[[i16; 2]]) {
+        let (mut low, mut high) = (rise[0], rise[1]);
+        for &[_, dy] in row {
+            (low, high) = (low.min(dy), high.max(dy));
+        }
+        *rise = [low, high];
     }
-}
-
-/// Half a grid pixel, in steps.
-const HALF: i32 = 1 << (FRACTION_BITS - 1);
-
-/// Where a pixel's vector leads, in steps.
-#[inline]
-fn place_of(x: usize, y: usize, [dx, dy]: [i16; 2]) -> [i32; 2] {
-    [((x as i32) << FRACTION_BITS) + i32::from(dx), ((y as i32) << FRACTION_BITS) + i32::from(dy)]
-}
-
-/// The picture reaches half a pixel beyond the centres of its border.
-#[inline]
-fn is_inside(size: FrameSize, [x, y]: [i32; 2]) -> bool {
-    let along = |place: i32, side: usize| -HALF <= place && place <= ((side as i32) << FRACTION_BITS) - HALF;
-    along(x, size.width()) && along(y, size.height())
-}
-
-/// The index of the pixel nearest to a place in steps.
-#[inline]
-fn nearest_pixel(size: FrameSize, [x, y]: [i32; 2]) -> usize {
-    let along = |place: i32, side: usize| ((place + HALF) >> FRACTION_BITS).clamp(0, side as i32 - 1);
-    (along(y, size.height()) * size.width() as i32 + along(x, size.width())) as usize
 }
 
 /// What happened between frame t and frame t+1.
@@ -126,6 +101,12 @@ impl FlowPair {
         let checked = Flow::checked(forward, &backward);
         let backward = Flow::checked(backward, checked.field());
         Self { forward: checked, backward, cut }
+    }
+
+    /// Flow that is believed as it is.
+    #[cfg(test)]
+    pub(crate) fn from_flows(forward: Flow, backward: Flow) -> Self {
+        Self { forward, backward, cut: false }
     }
 
     /// Two frames that are the same picture.
@@ -243,19 +224,6 @@ mod tests {
         assert!(!checked(0.0, 0.75)); // 0.5625 > 0.5056
         assert!(checked(10.0, -9.0)); // 1 ≤ 2.31
         assert!(!checked(10.0, -8.25)); // 3.06 > 2.18
-    }
-
-    #[test]
-    fn chains_add_up_and_forget_what_failed_on_the_way() {
-        let shift = |dx: f32, dy: f32| FlowField::from_fn(size(), move |_, _| [dx, dy]);
-        let first = Flow::new(shift(3.0, 0.0), Mask::full(size()));
-        let hole = Mask::from_fn(size(), |x, y| (x, y) != (13, 5));
-        let second = Flow::new(shift(2.5, 1.0), hole);
-        let chain = first.then(&second);
-        assert_eq!(chain.field().vector(10, 6), [5.5, 1.0]);
-        assert!(chain.valid().get(10, 6));
-        assert!(!chain.valid().get(10, 5));
-        assert!(!chain.valid().get(38, 6));
     }
 
     #[test]

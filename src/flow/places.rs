@@ -2,12 +2,17 @@
 //!
 //! Row by row, because a row's places stay in the fastest cache and serve every plane that
 //! is sampled there. Each grid row is widened to the mask's width once, for all the mask's
-//! rows that lie beside it.
+//! rows that lie beside it. A grid of the mask's own size is taken as it is.
+
+use std::ops::RangeInclusive;
 
 use crate::frame::FrameSize;
 use crate::simd::vectorised;
 
-use super::field::{FRACTION_BITS, FlowField};
+use super::field::{BLOCK, FRACTION_BITS, HOLDS, ONE, RUN, inside, load, packed, straight_runs, unpacked};
+
+/// How much a sample counts where the flow holds; where it fails, it does not count.
+pub(crate) const FULL: u8 = u8::MAX;
 
 /// How a flow grid lies on a mask. The same for every frame of a video.
 #[derive(Clone, Debug)]
@@ -41,58 +46,72 @@ impl Upscale {
         Self { grid, mask, columns }
     }
 
-    pub fn is_for(&self, grid: FrameSize, mask: FrameSize) -> bool {
-        self.grid == grid && self.mask == mask
+    /// The rows of the grid that row `y` of the mask lies between.
+    pub fn grid_rows(&self, y: usize) -> [usize; 2] {
+        if self.is_as_is() {
+            return [y; 2];
+        }
+        let low = Between::new(y, self.mask.height(), self.grid.height()).low as usize;
+        [low, (low + 1).min(self.grid.height() - 1)]
     }
 
-    /// `weights` says, for each grid pixel, how much a sample along it counts, 0 to 255.
-    ///
-    /// # Panics
-    /// When the field or the weights are not of this grid.
-    pub fn sampler<'a>(&'a self, field: &'a FlowField, weights: &'a [u8]) -> Sampler<'a> {
-        assert_eq!(field.size(), self.grid, "a flow of this grid");
-        assert_eq!(weights.len(), self.grid.pixels(), "weights of this grid");
-        Sampler { upscale: self, field, weights }
+    /// The rows of the mask that may be sampled where places lie between these rows of the grid.
+    pub fn mask_rows(&self, grid_rows: &RangeInclusive<usize>) -> RangeInclusive<usize> {
+        if self.is_as_is() {
+            return grid_rows.clone();
+        }
+        let (grid, mask) = (self.grid.height(), self.mask.height());
+        // A row of the grid reaches from its border to the next one's; one more for rounding.
+        let (first, last) = (grid_rows.start() * mask / grid, (grid_rows.end() + 1) * mask / grid);
+        let beside = mask.div_ceil(grid) + 1;
+        first.saturating_sub(beside)..=(last + beside).min(mask - 1)
     }
-}
 
-/// Where each pixel of a mask is to be sampled, and with what weight.
-#[derive(Clone, Copy)]
-pub(crate) struct Sampler<'a> {
-    upscale: &'a Upscale,
-    field: &'a FlowField,
-    weights: &'a [u8],
-}
-
-impl<'a> Sampler<'a> {
     /// Scratch memory to go down the rows with; each thread has its own.
-    pub fn band(self) -> Band<'a> {
-        let width = self.upscale.mask.width();
-        let row = || GridRow::new(self.upscale.grid.width(), width);
-        Band { sampler: self, above: row(), below: row(), places: Places::new(self.upscale.mask) }
+    pub fn band(&self) -> Band<'_> {
+        let (grid, width) = if self.is_as_is() { (0, 0) } else { (self.grid.width(), self.mask.width()) };
+        let row = || GridRow::new(grid, width);
+        Band { upscale: self, above: row(), below: row() }
+    }
+
+    /// Scratch memory for one row after another, of whatever flow.
+    pub fn places(&self) -> Places {
+        Places::new(self.mask)
+    }
+
+    fn is_as_is(&self) -> bool {
+        self.grid == self.mask
     }
 }
 
 /// Goes down the rows of a mask. Rows should come in order: two grid rows are kept, scaled
 /// to the mask's width, for the rows that lie between them.
 pub(crate) struct Band<'a> {
-    sampler: Sampler<'a>,
+    upscale: &'a Upscale,
     above: GridRow,
     below: GridRow,
-    places: Places,
 }
 
 impl Band<'_> {
-    pub fn row(&mut self, y: usize) -> &Places {
-        let Upscale { grid, mask, .. } = self.sampler.upscale;
-        let between = Between::new(y, mask.height(), grid.height());
-        if self.below.y == Some(between.low) {
+    /// Fills in where row `y` of the mask is to be sampled. `flow` gives rows of the grid, as
+    /// [`FlowField::row`](super::FlowField) does, always of the same flow; it is only asked for
+    /// [`Upscale::grid_rows`].
+    pub fn row<'f>(&mut self, y: usize, flow: impl Fn(usize) -> &'f [[i16; 2]], places: &mut Places) {
+        let Upscale { grid, mask, .. } = self.upscale;
+        if self.upscale.is_as_is() {
+            return fill_as_is(places, y, flow(y));
+        }
+        let [low, next] = self.upscale.grid_rows(y);
+        let share = Between::new(y, mask.height(), grid.height()).share;
+        if self.below.y == Some(low) {
             std::mem::swap(&mut self.above, &mut self.below);
         }
-        self.above.fill(between.low, self.sampler);
-        self.below.fill((between.low + 1).min(grid.height() as u32 - 1), self.sampler);
-        self.places.fill(y, between.share, &self.above, &self.below);
-        &self.places
+        for (row, y) in [(&mut self.above, low), (&mut self.below, next)] {
+            if row.y.replace(y) != Some(y) {
+                fill_grid_row(row, self.upscale, flow(y));
+            }
+        }
+        fill_places(places, y, share, &self.above, &self.below);
     }
 }
 
@@ -102,7 +121,7 @@ type Knot = [f32; 4];
 
 /// A row of the grid, and the same at the mask's width.
 struct GridRow {
-    y: Option<u32>,
+    y: Option<usize>,
     /// The last is twice there, so that each has a next.
     knots: Vec<Knot>,
     wide: Vec<Knot>,
@@ -118,25 +137,20 @@ impl GridRow {
         let (knots, wide) = (vec![[0.0; 4]; grid + 1], vec![[0.0; 4]; width]);
         Self { y: None, knots, wide, dx: part(), dy: part(), weight: part() }
     }
-
-    fn fill(&mut self, y: u32, sampler: Sampler<'_>) {
-        if self.y.replace(y) != Some(y) {
-            fill_grid_row(self, y as usize, sampler);
-        }
-    }
 }
 
 vectorised! {
-    fn fill_grid_row(grid_row: &mut GridRow, y: usize, sampler: Sampler<'_>) {
-        let Sampler { upscale, field, weights } = sampler;
-        let per_step = |mask: usize, grid: usize| mask as f32 / grid as f32 / (1 << FRACTION_BITS) as f32;
+    fn fill_grid_row(grid_row: &mut GridRow, upscale: &Upscale, flow: &[[i16; 2]]) {
+        let per_step = |mask: usize, grid: usize| mask as f32 / grid as f32 / ONE as f32;
         let scale_x = per_step(upscale.mask.width(), upscale.grid.width());
         let scale_y = per_step(upscale.mask.height(), upscale.grid.height());
         let GridRow { knots, wide, dx, dy, weight, .. } = grid_row;
         let width = upscale.grid.width();
-        let row = field.row(y).iter().zip(&weights[y * width..][..width]);
-        for (knot, (&[dx, dy], &weight)) in knots.iter_mut().zip(row) {
-            *knot = [f32::from(dx) * scale_x, f32::from(dy) * scale_y, f32::from(weight), 0.0];
+        for (knot, &vector) in knots.iter_mut().zip(flow) {
+            let vector = packed(vector);
+            let [dx, dy] = unpacked(vector);
+            let weight = if vector & HOLDS == 0 { 0.0 } else { f32::from(FULL) };
+            *knot = [dx as f32 * scale_x, dy as f32 * scale_y, weight, 0.0];
         }
         knots[width] = knots[width - 1];
         for (wide, &Between { low, share }) in wide.iter_mut().zip(&upscale.columns) {
@@ -157,11 +171,19 @@ pub(crate) struct Places {
     right: Vec<u16>,
     down: Vec<u16>,
     weights: Vec<u8>,
+    straight: Vec<[bool; BLOCK / RUN]>,
 }
 
-/// Pixels whose neighbours are fetched at a time: they stay in the fastest cache, and loops
-/// of a fixed length are vectorised to the last pixel.
-pub(super) const BLOCK: usize = 64;
+/// Some pixels of a row.
+pub(super) struct Block<'a> {
+    /// Indices of the first neighbours. Where the mask is at least 2×2, they are of pixels
+    /// neither in the last column nor in the last row.
+    pub offsets: &'a [u32; BLOCK],
+    pub right: &'a [u16; BLOCK],
+    pub down: &'a [u16; BLOCK],
+    /// Of each run of pixels, whether each index is one more than that before it.
+    pub straight: &'a [bool; BLOCK / RUN],
+}
 
 impl Places {
     fn new(size: FrameSize) -> Self {
@@ -172,11 +194,8 @@ impl Places {
             right: vec![0; padded],
             down: vec![0; padded],
             weights: vec![0; padded],
+            straight: vec![[false; BLOCK / RUN]; padded / BLOCK],
         }
-    }
-
-    fn fill(&mut self, y: usize, share: f32, above: &GridRow, below: &GridRow) {
-        fill_places(self, y, share, above, below);
     }
 
     /// Of the mask.
@@ -184,17 +203,19 @@ impl Places {
         self.size
     }
 
-    /// Block after block: indices of the first neighbours, and the shares to the right and
-    /// below. Where the mask is at least 2×2, an index is of a pixel neither in the last
-    /// column nor in the last row.
     #[inline(always)]
-    pub(super) fn blocks(&self) -> impl Iterator<Item = (&[u32; BLOCK], (&[u16; BLOCK], &[u16; BLOCK]))> {
-        let (offsets, _) = self.offsets.as_chunks();
-        let ((right, _), (down, _)) = (self.right.as_chunks(), self.down.as_chunks());
-        offsets.iter().zip(right.iter().zip(down))
+    pub(super) fn blocks(&self) -> impl Iterator<Item = Block<'_>> {
+        let offsets = self.offsets.as_chunks().0.iter().zip(&self.straight);
+        let shares = self.right.as_chunks().0.iter().zip(self.down.as_chunks().0);
+        offsets.zip(shares).map(|((offsets, straight), (right, down))| Block {
+            offsets,
+            right,
+            down,
+            straight,
+        })
     }
 
-    /// How much each pixel's sample counts, 0 to 255; 0 outside the picture.
+    /// How much each pixel's sample counts, 0 to [`FULL`]; 0 outside the picture.
     pub fn weights(&self) -> &[u8] {
         &self.weights[..self.size.width()]
     }
@@ -224,6 +245,47 @@ vectorised! {
             *right = (fixed_x - (x0 << 8)) as u16;
             *down = (fixed_y - (y0 << 8)) as u16;
             *offset = (y0 * width as i32 + x0) as u32;
+        }
+        for (straight, offsets) in places.straight.iter_mut().zip(places.offsets.as_chunks().0) {
+            *straight = straight_runs(offsets);
+        }
+    }
+}
+
+vectorised! {
+    /// Of a grid of the mask's own size.
+    fn fill_as_is(places: &mut Places, y: usize, flow: &[[i16; 2]]) {
+        let (width, height) = (places.size.width() as i32, places.size.height() as i32);
+        // Along one side: the pixel before the place, and how far the place is behind it.
+        let along = |place: i32, side: i32| {
+            let place = place.max(0).min((side - 1) * ONE);
+            let before = (place >> FRACTION_BITS).min((side - 2).max(0));
+            (before, ((place - before * ONE) << (8 - FRACTION_BITS)) as u16)
+        };
+        let Places { offsets, right, down, weights, straight, .. } = places;
+        let offsets = offsets.as_chunks_mut::<BLOCK>().0.iter_mut().zip(straight);
+        let shares = right.as_chunks_mut::<BLOCK>().0.iter_mut().zip(down.as_chunks_mut::<BLOCK>().0);
+        let blocks = offsets.zip(shares).zip(weights.as_chunks_mut::<BLOCK>().0);
+        let mut here = [[0; 2]; BLOCK];
+        let mut first = [0; BLOCK];
+        let (mut to_right, mut to_below) = ([0; BLOCK], [0; BLOCK]);
+        let mut counts = [0u32; BLOCK];
+        for (block, (vectors, (((offsets, straight), (right, down)), weights))) in flow.chunks(BLOCK).zip(blocks).enumerate() {
+            load(&mut here, vectors);
+            for i in 0..BLOCK {
+                let vector = packed(here[i]);
+                let [dx, dy] = unpacked(vector);
+                let (x, y) = ((block * BLOCK + i) as i32 * ONE + dx, y as i32 * ONE + dy);
+                counts[i] = vector & HOLDS & inside(x, width) & inside(y, height);
+                let ((x0, right), (y0, down)) = (along(x, width), along(y, height));
+                (to_right[i], to_below[i]) = (right, down);
+                first[i] = (y0 * width + x0) as u32;
+            }
+            (*offsets, *right, *down) = (first, to_right, to_below);
+            for (weight, count) in weights.iter_mut().zip(counts) {
+                *weight = count as u8 * FULL;
+            }
+            *straight = straight_runs(&first);
         }
     }
 }

@@ -12,7 +12,8 @@ use crate::mask::{Mask, SoftMask};
 use crate::simd::vectorised;
 
 use super::Flow;
-use super::places::{BLOCK, Places, Upscale};
+use super::field::{BLOCK, RUN, store};
+use super::places::{Block, Places, Upscale};
 
 /// Samples `mask` of frame s along `flow` from t to s: the mask as frame t sees it, at the
 /// mask's own size, and where that holds.
@@ -50,8 +51,6 @@ pub fn warp_masks(masks: &[&Mask], flow: &Flow) -> (Vec<Mask>, Mask) {
 /// Planes of 8-bit values of one frame, and where they hold.
 fn warp_planes(planes: &[&[u8]], size: FrameSize, flow: &Flow) -> (Vec<Vec<u8>>, Mask) {
     let upscale = Upscale::new(flow.size(), size);
-    let weights = flow.valid().to_bytes(u8::MAX);
-    let sampler = upscale.sampler(flow.field(), &weights);
     let mut warped = vec![vec![0; size.pixels()]; planes.len()];
     let mut sure = vec![0; size.pixels()];
     let (width, band_px) = (size.width(), rows_per_band(size) * size.width());
@@ -64,9 +63,9 @@ fn warp_planes(planes: &[&[u8]], size: FrameSize, flow: &Flow) -> (Vec<Vec<u8>>,
         }
     }
     bands.into_par_iter().enumerate().for_each(|(i, (sure, mut warped))| {
-        let mut band = sampler.band();
+        let (mut band, mut places) = (upscale.band(), upscale.places());
         for (row, sure) in sure.chunks_mut(width).enumerate() {
-            let places = band.row(i * rows_per_band(size) + row);
+            band.row(i * rows_per_band(size) + row, |y| flow.field().row(y), &mut places);
             sure.copy_from_slice(places.weights());
             for (plane, warped) in planes.iter().zip(&mut warped) {
                 places.sample(plane, &mut warped[row * width..][..width]);
@@ -118,7 +117,7 @@ vectorised! {
 }
 
 /// Fetches two neighbours at a time, packed into one number by `pair`, then blends whole
-/// blocks of them: `blend(top, bottom, right, down)`.
+/// runs of them: `blend(top, bottom, right, down)`.
 #[inline(always)]
 fn sample_with<T: Copy + Default, P: Copy + Default>(
     places: &Places,
@@ -133,27 +132,45 @@ fn sample_with<T: Copy + Default, P: Copy + Default>(
     let is_thin = width < 2 || height < 2;
     let (mut tops, mut bottoms) = ([P::default(); BLOCK], [P::default(); BLOCK]);
     let mut blended = [T::default(); BLOCK];
-    for (out, (offsets, (right, down))) in out.chunks_mut(BLOCK).zip(places.blocks()) {
-        for i in 0..BLOCK {
-            let offset = offsets[i] as usize;
-            let two = |offset: usize| {
-                if is_thin {
-                    // What is missing beside or below has share 0: the last stands in.
-                    let at = |i: usize| plane[i.min(plane.len() - 1)];
-                    return [at(offset), at(offset + 1)];
-                }
-                // SAFETY: `Places::blocks` keeps offsets to columns before the last and rows
-                // before the last (0 in the padding), so the neighbours beside and below
-                // are in the plane, whose length was checked above. An array has its
-                // element's alignment. Checking each costs a third of the loop.
-                unsafe { plane.as_ptr().add(offset).cast::<[T; 2]>().read() }
-            };
-            (tops[i], bottoms[i]) = (pair(two(offset)), pair(two(offset + width)));
+    for (out, Block { offsets, right, down, straight }) in out.chunks_mut(BLOCK).zip(places.blocks()) {
+        let (offsets, _) = offsets.as_chunks::<RUN>();
+        let runs = tops.as_chunks_mut::<RUN>().0.iter_mut().zip(bottoms.as_chunks_mut::<RUN>().0);
+        for ((tops, bottoms), (offsets, &is_straight)) in runs.zip(offsets.iter().zip(straight)) {
+            if is_straight {
+                let first = offsets[0] as usize;
+                pairs(tops, &plane[first..], &pair);
+                pairs(bottoms, &plane[first + width..], &pair);
+                continue;
+            }
+            for ((top, bottom), &offset) in tops.iter_mut().zip(bottoms).zip(offsets) {
+                let two = |offset: usize| {
+                    if is_thin {
+                        // What is missing beside or below has share 0: the last stands in.
+                        let at = |i: usize| plane[i.min(plane.len() - 1)];
+                        return [at(offset), at(offset + 1)];
+                    }
+                    // SAFETY: offsets are to columns before the last and rows before the last
+                    // (0 in the padding), so the neighbours beside and below are in the plane,
+                    // whose length was checked above. An array has its element's alignment.
+                    // Checking each costs a third of the loop.
+                    unsafe { plane.as_ptr().add(offset).cast::<[T; 2]>().read() }
+                };
+                (*top, *bottom) = (pair(two(offset as usize)), pair(two(offset as usize + width)));
+            }
         }
         for i in 0..BLOCK {
             blended[i] = blend(tops[i], bottoms[i], right[i], down[i]);
         }
-        out.copy_from_slice(&blended[..out.len()]);
+        store(out, &blended);
+    }
+}
+
+/// Of each of the first pixels and that beside it.
+#[inline(always)]
+fn pairs<T: Copy, P>(pairs: &mut [P; RUN], pixels: &[T], pair: &impl Fn([T; 2]) -> P) {
+    let (left, right) = (&pixels[..RUN], &pixels[1..=RUN]);
+    for (pair_of, (&left, &right)) in pairs.iter_mut().zip(left.iter().zip(right)) {
+        *pair_of = pair([left, right]);
     }
 }
 

@@ -10,7 +10,11 @@ use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
 use super::{Activation, ClassGroup, Logits, Manifest, Upsampling};
-use crate::{frame::FrameSize, mask::SoftMask, simd::vectorised};
+use crate::{
+    frame::FrameSize,
+    mask::SoftMask,
+    simd::{nearest, vectorised},
+};
 
 const NEGLIGIBLE_LOGIT: f32 = 12.0;
 
@@ -105,6 +109,10 @@ impl Span {
         (self.first_x..self.end_x).map(|x| (x, self.way(x - self.first_x)))
     }
 
+    fn blocks(&self) -> usize {
+        (self.end_x - self.first_x).div_ceil(BLOCK)
+    }
+
     /// The way from `left` to `right` at the span's pixel `i`.
     #[inline(always)]
     fn way(&self, i: usize) -> f32 {
@@ -167,14 +175,19 @@ fn samples(length: usize, points: usize, upsampling: Upsampling) -> Vec<(usize, 
         .collect()
 }
 
+/// Pixels that are worked on together. Spans are a dozen pixels long, so they are padded to whole
+/// blocks: one by one, what is left over would take as long as the rest.
+type Block = [f32; BLOCK];
+const BLOCK: usize = 8;
+
 /// The classes that matter in one span, with their logits at its two ends.
 #[derive(Default)]
 struct Segment {
     live: Vec<(usize, f32, f32)>,
     /// Of each live class the exponentials at the span's pixels, and their sums.
-    exponentials: Vec<f32>,
-    sums: Vec<f32>,
-    selected: Vec<f32>,
+    exponentials: Vec<Block>,
+    sums: Vec<Block>,
+    selected: Vec<Block>,
 }
 
 impl Segment {
@@ -203,12 +216,12 @@ impl Segment {
                 outputs.for_each(|(group, output)| output.fill(if group.has(class) { 255 } else { 0 }));
                 return;
             }
+            let blocks = span.blocks();
             self.exponentiate(span);
-            let pixels = span.end_x - span.first_x;
             for (group, output) in outputs {
                 self.selected.clear();
-                self.selected.resize(pixels, 0.0);
-                for ((class, ..), values) in self.live.iter().zip(self.exponentials.chunks_exact(pixels)) {
+                self.selected.resize(blocks, Block::default());
+                for ((class, ..), values) in self.live.iter().zip(self.exponentials.chunks_exact(blocks)) {
                     if group.has(*class) {
                         add(&mut self.selected, values);
                     }
@@ -219,7 +232,7 @@ impl Segment {
         }
         for (group, output) in outputs {
             self.selected.clear();
-            self.selected.resize(output.len(), 0.0);
+            self.selected.resize(span.blocks(), Block::default());
             for &(_, left, right) in self.live.iter().filter(|(class, ..)| group.has(*class)) {
                 match activation {
                     Activation::Sigmoid => add_sigmoid(&mut self.selected, span, left, right),
@@ -246,73 +259,90 @@ impl Segment {
     }
 
     fn exponentiate(&mut self, span: &Span) {
-        let pixels = span.end_x - span.first_x;
-        self.exponentials.resize(self.live.len() * pixels, 0.0);
+        let blocks = span.blocks();
+        self.exponentials.resize(self.live.len() * blocks, Block::default());
         self.sums.clear();
-        self.sums.resize(pixels, f32::MIN_POSITIVE);
-        for (&(_, left, right), values) in self.live.iter().zip(self.exponentials.chunks_exact_mut(pixels)) {
+        self.sums.resize(blocks, [f32::MIN_POSITIVE; BLOCK]);
+        for (&(_, left, right), values) in self.live.iter().zip(self.exponentials.chunks_exact_mut(blocks)) {
             exponentials(values, span, left, right);
             add(&mut self.sums, values);
         }
     }
 }
 
-vectorised! {
-    fn exponentials(values: &mut [f32], span: &Span, left: f32, right: f32) {
+/// What becomes of each pixel of a span: `step` gets the way there, and the pixel's value.
+#[inline(always)]
+fn along(span: &Span, values: &mut [Block], step: impl Fn(f32, &mut f32)) {
+    for (block, values) in values.iter_mut().enumerate() {
         for (i, value) in values.iter_mut().enumerate() {
-            *value = exp(left + span.way(i) * (right - left));
+            step(span.way(block * BLOCK + i), value);
         }
     }
 }
 
 vectorised! {
-    fn add_sigmoid(sums: &mut [f32], span: &Span, left: f32, right: f32) {
-        for (i, sum) in sums.iter_mut().enumerate() {
-            *sum += 1.0 / (1.0 + exp(-(left + span.way(i) * (right - left))));
-        }
+    fn exponentials(values: &mut [Block], span: &Span, left: f32, right: f32) {
+        along(span, values, |way, value| *value = exp(left + way * (right - left)));
     }
 }
 
 vectorised! {
-    fn add_logit(sums: &mut [f32], span: &Span, left: f32, right: f32) {
-        for (i, sum) in sums.iter_mut().enumerate() {
-            *sum += left + span.way(i) * (right - left);
-        }
+    fn add_sigmoid(sums: &mut [Block], span: &Span, left: f32, right: f32) {
+        along(span, sums, |way, sum| *sum += 1.0 / (1.0 + exp(-(left + way * (right - left)))));
     }
 }
 
 vectorised! {
-    fn add(sums: &mut [f32], values: &[f32]) {
-        for (sum, value) in sums.iter_mut().zip(values) {
+    fn add_logit(sums: &mut [Block], span: &Span, left: f32, right: f32) {
+        along(span, sums, |way, sum| *sum += left + way * (right - left));
+    }
+}
+
+vectorised! {
+    fn add(sums: &mut [Block], values: &[Block]) {
+        for (sum, value) in sums.as_flattened_mut().iter_mut().zip(values.as_flattened()) {
             *sum += value;
         }
     }
 }
 
 vectorised! {
-    fn write_shares(output: &mut [u8], parts: &[f32], sums: &[f32]) {
-        for ((output, part), sum) in output.iter_mut().zip(parts).zip(sums) {
-            *output = level(part / sum);
+    fn write_shares(output: &mut [u8], parts: &[Block], sums: &[Block]) {
+        for (output, (parts, sums)) in output.chunks_mut(BLOCK).zip(parts.iter().zip(sums)) {
+            let mut levels = [0; BLOCK];
+            for i in 0..BLOCK {
+                levels[i] = level(parts[i] / sums[i]);
+            }
+            write(output, levels);
         }
     }
 }
 
 vectorised! {
-    fn write_values(output: &mut [u8], values: &[f32]) {
-        for (output, value) in output.iter_mut().zip(values) {
-            *output = level(*value);
+    fn write_values(output: &mut [u8], values: &[Block]) {
+        for (output, values) in output.chunks_mut(BLOCK).zip(values) {
+            let mut levels = [0; BLOCK];
+            for (rounded, &value) in levels.iter_mut().zip(values) {
+                *rounded = level(value);
+            }
+            write(output, levels);
         }
     }
 }
 
-/// Added to a number of at most 2^22, it leaves its nearest integer in the lowest bits. A
-/// conversion by `as` checks its range, which keeps a loop from being vectorised well.
-const ROUND: f32 = 12_582_912.0;
+/// As many as there is room for.
+#[inline(always)]
+fn write(output: &mut [u8], levels: [u8; BLOCK]) {
+    match output.first_chunk_mut() {
+        Some(whole) => *whole = levels,
+        None => output.copy_from_slice(&levels[..output.len()]),
+    }
+}
 
 /// A probability as one of 256 levels; 0 of what is not a number.
 #[inline(always)]
 fn level(probability: f32) -> u8 {
-    ((probability * 255.0).clamp(0.0, 255.0) + ROUND).to_bits() as u8
+    nearest((probability * 255.0).clamp(0.0, 255.0)) as u8
 }
 
 /// e^x to 2e-7 relative, branch-free so that loops over it vectorise: 2^n by the exponent's
@@ -320,12 +350,11 @@ fn level(probability: f32) -> u8 {
 #[inline(always)]
 fn exp(x: f32) -> f32 {
     let scaled = (x * std::f32::consts::LOG2_E).clamp(-126.0, 126.0);
-    let whole = scaled + ROUND;
-    let f = (scaled - (whole - ROUND)) * std::f32::consts::LN_2;
+    let whole = nearest(scaled);
+    let f = (scaled - whole as f32) * std::f32::consts::LN_2;
     let series =
         1.0 + f * (1.0 + f * (0.5 + f * (1.0 / 6.0 + f * (1.0 / 24.0 + f * (1.0 / 120.0 + f / 720.0)))));
-    let exponent = whole.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127);
-    series * f32::from_bits(exponent << 23)
+    series * f32::from_bits(((whole + 127) as u32) << 23)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 
 use rayon::prelude::*;
 
-use crate::flow::{Flow, Upscale, rows_per_band};
+use crate::flow::{Flow, rows_per_band};
 use crate::frame::FrameSize;
 use crate::mask::SoftMask;
 use crate::simd::vectorised;
@@ -40,12 +40,11 @@ vectorised! {
 pub(super) struct Causal {
     recursion: Recursion,
     state: Option<State>,
-    upscale: Option<Upscale>,
 }
 
 impl Causal {
     pub fn new(alpha: Alpha) -> Self {
-        Self { recursion: Recursion::new(alpha, Start::Full), state: None, upscale: None }
+        Self { recursion: Recursion::new(alpha, Start::Full), state: None }
     }
 }
 
@@ -66,7 +65,7 @@ impl Filter for Causal {
             None => self.recursion.begin(&frame.masks),
             Some(last) => {
                 let flow = frame.flow.as_ref().map(|flow| flow.backward());
-                self.recursion.advance(last, &frame.masks, flow, &mut self.upscale)
+                self.recursion.advance(last, &frame.masks, flow)
             }
         };
         let smoothed = levels(frame.masks[0].size(), &state);
@@ -84,19 +83,18 @@ impl Filter for Causal {
 pub(super) struct Run {
     recursion: Recursion,
     state: Option<State>,
-    upscale: Option<Upscale>,
 }
 
 impl Run {
     pub fn new(alpha: Alpha, start: Start) -> Self {
-        Self { recursion: Recursion::new(alpha, start), state: None, upscale: None }
+        Self { recursion: Recursion::new(alpha, start), state: None }
     }
 
     /// The next frame; `None` for the first of a scene, `Some(None)` where nothing moves, or
     /// the flow from this frame to the last one.
     pub fn push(&mut self, masks: &[SoftMask], flow: Option<Option<&Flow>>) {
         let state = match (&self.state, flow) {
-            (Some(last), Some(flow)) => self.recursion.advance(last, masks, flow, &mut self.upscale),
+            (Some(last), Some(flow)) => self.recursion.advance(last, masks, flow),
             _ => self.recursion.begin(masks),
         };
         self.state = Some(state);
@@ -124,7 +122,6 @@ pub(super) struct Centred {
     held: VecDeque<(SmoothFrame, State)>,
     /// The last state, when its frame is no longer held.
     last: Option<State>,
-    upscale: Option<Upscale>,
 }
 
 /// The least a backward run looks ahead, however little memory there is.
@@ -133,7 +130,7 @@ const LEAST_LOOKAHEAD: usize = 4;
 impl Centred {
     pub fn new(alpha: Alpha, memory_bytes: usize) -> Self {
         let recursion = Recursion::new(alpha, Start::Alike);
-        Self { recursion, memory_bytes, held: VecDeque::new(), last: None, upscale: None }
+        Self { recursion, memory_bytes, held: VecDeque::new(), last: None }
     }
 
     /// How many frames the backward run begins ahead of the last frame that it finishes.
@@ -156,7 +153,7 @@ impl Centred {
                 None => self.recursion.begin(&frame.masks),
                 Some(future) => {
                     let flow = self.held[i + 1].0.flow.as_ref().map(|flow| flow.forward());
-                    self.recursion.advance(future, &frame.masks, flow, &mut self.upscale)
+                    self.recursion.advance(future, &frame.masks, flow)
                 }
             };
             if i < count {
@@ -177,7 +174,7 @@ impl Filter for Centred {
             None => self.recursion.begin(&frame.masks),
             Some(last) => {
                 let flow = frame.flow.as_ref().map(|flow| flow.backward());
-                self.recursion.advance(last, &frame.masks, flow, &mut self.upscale)
+                self.recursion.advance(last, &frame.masks, flow)
             }
         };
         let lookahead = self.lookahead(frame.masks[0].size(), frame.masks.len());

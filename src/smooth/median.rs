@@ -18,6 +18,17 @@ const BLOCK: usize = 64;
 
 type Block = [u8; BLOCK];
 
+/// The samples of a block of pixels, each where a cache line begins: across two lines the network
+/// takes twice as long.
+#[repr(align(64))]
+struct Lanes([Block; MOST]);
+
+impl Lanes {
+    fn empty() -> Self {
+        Self([[0; BLOCK]; MOST])
+    }
+}
+
 pub(super) struct Median {
     /// For n samples, at index n.
     networks: Vec<Network>,
@@ -39,12 +50,12 @@ impl Kernel for Median {
             return majority(out);
         }
         let count = rows.len();
-        let mut lanes = [[0; BLOCK]; MOST];
+        let Lanes(lanes) = &mut Lanes::empty();
         for (start, out) in (0..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
             for (lane, row) in lanes.iter_mut().zip(rows) {
                 lane[..out.len()].copy_from_slice(&row[start..start + out.len()]);
             }
-            sort(&self.networks[count], &mut lanes);
+            sort(&self.networks[count], lanes);
             let (low, high) = (&lanes[(count - 1) / 2], &lanes[count / 2]);
             for ((out, &low), &high) in out.iter_mut().zip(low).zip(high) {
                 *out = mean(low, high);
@@ -55,35 +66,55 @@ impl Kernel for Median {
     /// A sample either takes part or is left out: it takes part from half the full weight on.
     fn weighted(&self, own: &[u8], neighbours: &[Samples], out: &mut [u8]) {
         let count = neighbours.len() + 1;
-        let mut lanes = [[0; BLOCK]; MOST];
+        let Lanes(lanes) = &mut Lanes::empty();
         for (start, out) in (0..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
-            let block = start..start + out.len();
-            lanes[0][..out.len()].copy_from_slice(&own[block.clone()]);
-            // Samples that are left out become the least and the greatest value in turn, so
-            // they pair off and the middle of the rest stays in the middle.
-            let mut next = [0u8; BLOCK];
-            for (lane, samples) in lanes[1..].iter_mut().zip(neighbours) {
-                let samples = samples.values[block.clone()].iter().zip(&samples.weights[block.clone()]);
-                for ((lane, next), (&value, &weight)) in lane.iter_mut().zip(&mut next).zip(samples) {
-                    let is_in = weight >= 128;
-                    *lane = if is_in { value } else { *next };
-                    *next ^= if is_in { 0 } else { u8::MAX };
-                }
-            }
-            sort(&self.networks[count], &mut lanes);
-            // An odd one out was a least value, which moved the middle up by half a place.
-            let (low, middle, high) =
-                (&lanes[(count - 1) / 2], &lanes[count / 2], &lanes[count / 2 + count % 2]);
-            for (i, out) in out.iter_mut().enumerate() {
-                let (low, high) = match (count % 2 == 1, next[i] == 0) {
-                    (true, true) => (middle[i], middle[i]),
-                    (true, false) => (middle[i], high[i]),
-                    (false, true) => (low[i], middle[i]),
-                    (false, false) => (middle[i], middle[i]),
-                };
-                *out = mean(low, high);
+            let mut next = [0; BLOCK];
+            take_part(lanes, &mut next, own, neighbours, start..start + out.len());
+            sort(&self.networks[count], lanes);
+            middles(lanes, count, &next, out);
+        }
+    }
+}
+
+vectorised! {
+    /// Samples that are left out become the least and the greatest value in turn, so they pair
+    /// off and the middle of the rest stays in the middle. `next` ends with what would be next.
+    fn take_part(
+        lanes: &mut [Block; MOST],
+        next: &mut Block,
+        own: &[u8],
+        neighbours: &[Samples],
+        block: std::ops::Range<usize>,
+    ) {
+        let pixels = block.len();
+        lanes[0][..pixels].copy_from_slice(&own[block.clone()]);
+        let (mut values, mut weights) = ([0; BLOCK], [0; BLOCK]);
+        for (lane, samples) in lanes[1..].iter_mut().zip(neighbours) {
+            values[..pixels].copy_from_slice(&samples.values[block.clone()]);
+            weights[..pixels].copy_from_slice(&samples.weights[block.clone()]);
+            for i in 0..BLOCK {
+                let is_in: u8 = if weights[i] >= 128 { u8::MAX } else { 0 };
+                lane[i] = (values[i] & is_in) | (next[i] & !is_in);
+                next[i] ^= !is_in;
             }
         }
+    }
+}
+
+vectorised! {
+    /// An odd one out was a least value, which moved the middle up by half a place.
+    fn middles(lanes: &[Block; MOST], count: usize, next: &Block, out: &mut [u8]) {
+        let middle = &lanes[count / 2];
+        // Of an odd number the one in the middle, or with that above it; of an even number the
+        // two in the middle, or the upper one.
+        let other = if count % 2 == 1 { &lanes[(count / 2 + 1) % MOST] } else { &lanes[(count - 1) / 2] };
+        let mut means = [0; BLOCK];
+        for i in 0..BLOCK {
+            let is_even_out = next[i] == 0;
+            let takes_other = is_even_out == count.is_multiple_of(2);
+            means[i] = mean(middle[i], if takes_other { other[i] } else { middle[i] });
+        }
+        out.copy_from_slice(&means[..out.len()]);
     }
 }
 
@@ -96,6 +127,7 @@ vectorised! {
     }
 }
 
+#[inline(always)]
 fn mean(a: u8, b: u8) -> u8 {
     (u16::from(a) + u16::from(b)).div_ceil(2) as u8
 }

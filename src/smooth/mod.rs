@@ -7,9 +7,9 @@
 //! Inside, a scene is all a filter ever sees: `scenes` ends one filter's work at a cut and
 //! begins afresh, so no method knows of cuts. Moving average and median are windows of
 //! neighbours (`window`), seen where they are or moved along the optical flow; the
-//! exponential filter is a recursion, run both ways when it is centred. How much a moved
-//! neighbour counts is decided in `weighting` alone. [`HardSmoother`] is a short cut for hard
-//! masks without motion.
+//! exponential filter is a recursion, run both ways when it is centred. A moved neighbour
+//! counts as far as its flow holds. [`HardSmoother`] is a short cut for hard masks without
+//! motion.
 
 mod cleanup;
 mod decay;
@@ -23,7 +23,6 @@ mod scenes;
 mod settings;
 mod single;
 mod votes;
-mod weighting;
 mod window;
 
 use std::sync::Arc;

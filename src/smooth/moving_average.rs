@@ -1,8 +1,8 @@
 //! The mean over the window.
 
+use crate::flow::FULL;
 use crate::simd::vectorised;
 
-use super::weighting;
 use super::window::{Kernel, Samples};
 
 pub(super) struct MovingAverage;
@@ -45,9 +45,9 @@ vectorised! {
         for (start, out) in (0..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
             let block = start..start + out.len();
             let mut sums = [0u32; BLOCK];
-            let mut weights = [u32::from(weighting::FULL); BLOCK];
+            let mut weights = [u32::from(FULL); BLOCK];
             for (sum, &value) in sums.iter_mut().zip(&own[block.clone()]) {
-                *sum = u32::from(weighting::FULL) * u32::from(value);
+                *sum = u32::from(FULL) * u32::from(value);
             }
             for samples in neighbours {
                 let samples = samples.values[block.clone()].iter().zip(&samples.weights[block.clone()]);

@@ -3,12 +3,11 @@
 
 use rayon::prelude::*;
 
-use crate::flow::{Flow, Upscale, rows_per_band};
+use crate::flow::{FULL, Flow, Upscale, rows_per_band};
 use crate::mask::SoftMask;
-use crate::simd::vectorised;
+use crate::simd::{nearest, vectorised};
 
 use super::Alpha;
-use super::weighting::{self, Neighbour};
 use super::window::bands;
 
 /// The value of a state's last bit is 1/128 of a probability's.
@@ -78,13 +77,7 @@ impl Recursion {
     }
 
     /// One frame on. `flow` leads from this frame to the one of `last`.
-    pub fn advance(
-        self,
-        last: &State,
-        masks: &[SoftMask],
-        flow: Option<&Flow>,
-        upscale: &mut Option<Upscale>,
-    ) -> State {
+    pub fn advance(self, last: &State, masks: &[SoftMask], flow: Option<&Flow>) -> State {
         match flow {
             // Weights differ from pixel to pixel only along a flow; without one on the way
             // the past cannot be found again, and the frame stands for itself.
@@ -92,13 +85,7 @@ impl Recursion {
                 Weight::Everywhere(past) => self.advance_in_place(last, past, masks),
                 Weight::PerPixel(_) => self.begin(masks),
             },
-            Some(flow) => {
-                let (grid, size) = (flow.size(), masks[0].size());
-                if upscale.as_ref().is_none_or(|upscale| !upscale.is_for(grid, size)) {
-                    *upscale = None;
-                }
-                self.advance_along(last, masks, flow, upscale.get_or_insert_with(|| Upscale::new(grid, size)))
-            }
+            Some(flow) => self.advance_along(last, masks, flow),
         }
     }
 
@@ -120,21 +107,20 @@ impl Recursion {
         }
     }
 
-    fn advance_along(self, last: &State, masks: &[SoftMask], flow: &Flow, upscale: &Upscale) -> State {
+    fn advance_along(self, last: &State, masks: &[SoftMask], flow: &Flow) -> State {
         let size = masks[0].size();
         let width = size.width();
-        let trust = weighting::weights(&Neighbour { flow });
-        let sampler = upscale.sampler(flow.field(), &trust);
+        let upscale = Upscale::new(flow.size(), size);
         let rows = rows_per_band(size);
         let mut means: Vec<Vec<u16>> = masks.iter().map(|_| vec![0; size.pixels()]).collect();
         let mut weights = vec![0u16; size.pixels()];
         let bands = bands(&mut means, rows * width).into_par_iter().zip(weights.par_chunks_mut(rows * width));
         bands.enumerate().for_each(|(i, (mut means, weights))| {
-            let mut sampler = sampler.band();
+            let (mut grid, mut places) = (upscale.band(), upscale.places());
             let (mut past, mut gains, mut warped) = (vec![0u16; width], vec![0i32; width], vec![0u16; width]);
             for (row, weights) in weights.chunks_mut(width).enumerate() {
                 let y = i * rows + row;
-                let places = sampler.row(y);
+                grid.row(y, |y| flow.field().row(y), &mut places);
                 match &last.weight {
                     Weight::Everywhere(weight) => past.fill(*weight as u16),
                     Weight::PerPixel(plane) => places.sample_u16(plane, &mut past),
@@ -186,7 +172,7 @@ vectorised! {
     fn gains_of(recursion: Recursion, past: &[u16], trust: &[u8], weights: &mut [u16], gains: &mut [i32]) {
         let samples = past.iter().zip(trust);
         for ((gain, weight), (&past, &trust)) in gains.iter_mut().zip(weights).zip(samples) {
-            let past = f32::from(past) * f32::from(trust) / (ONE * i32::from(weighting::FULL)) as f32;
+            let past = f32::from(past) * f32::from(trust) * (1.0 / (ONE * i32::from(FULL)) as f32);
             let (sum, share) = recursion.weight_and_gain(past);
             *weight = to_fixed(sum) as u16;
             *gain = to_fixed(share);
@@ -196,7 +182,7 @@ vectorised! {
 
 #[inline(always)]
 fn to_fixed(share: f32) -> i32 {
-    (share * ONE as f32 + 0.5) as i32
+    nearest(share * ONE as f32)
 }
 
 impl Weight {

@@ -1,0 +1,220 @@
+//! Where the pixels of a frame are in frames further off: flows between neighbours, one after
+//! the other.
+//!
+//! A row at a time, for all the frames on the way, beside the sampling that uses it. Whole
+//! fields would be made, written and read again for each pair of frames in a window.
+
+use std::ops::RangeInclusive;
+
+use rayon::prelude::*;
+
+use crate::mask::Mask;
+use crate::simd::vectorised;
+
+use super::Flow;
+use super::field::{
+    BLOCK, FRACTION_BITS, FlowField, HOLDS, ONE, RUN, inside, load, packed, store, straight_runs, unpacked,
+};
+
+/// Flows r→s, s→t, …, from which follow those from r to each of s, t, …: each next one is
+/// looked up at the pixel nearest to where the ones before lead. (Interpolating it would mix
+/// what moves with what it moves before.) They hold where all on the way do.
+pub(crate) struct Chain<'a> {
+    steps: Vec<&'a Flow>,
+    /// Of each flow but the first, which is as it is: rows y, at `y % 2`.
+    links: Vec<[Vec<[i16; 2]>; 2]>,
+    rows: [Option<usize>; 2],
+}
+
+impl<'a> Chain<'a> {
+    /// # Panics
+    /// When the sizes of the flows differ.
+    pub fn new(steps: Vec<&'a Flow>) -> Self {
+        let row = steps.first().map_or_else(Vec::new, |first| {
+            assert!(steps.iter().all(|step| step.size() == first.size()), "flows of one video");
+            vec![[0; 2]; first.size().width()]
+        });
+        let links = (1..steps.len()).map(|_| [row.clone(), row.clone()]).collect();
+        Self { steps, links, rows: [None; 2] }
+    }
+
+    /// Makes row `y` of all the flows. It is there until that of `y + 2` is.
+    pub fn reach(&mut self, y: usize) {
+        let slot = y % 2;
+        if self.rows[slot].replace(y) == Some(y) {
+            return;
+        }
+        for i in 0..self.links.len() {
+            let (before, after) = self.links.split_at_mut(i);
+            let from = before.last().map_or_else(|| self.steps[0].field().row(y), |link| &link[slot]);
+            follow(&mut after[0][slot], y, from, self.steps[i + 1].field());
+        }
+    }
+
+    /// The rows of each frame on the way that some rows of the first frame's grid may lead to, and
+    /// those between which they are sampled.
+    pub fn rows_from(&self, rows: RangeInclusive<usize>) -> impl Iterator<Item = RangeInclusive<usize>> {
+        let mut place = [*rows.start() as i32 * ONE, *rows.end() as i32 * ONE];
+        self.steps.iter().map(move |step| {
+            let row =
+                |place: i32| (place >> FRACTION_BITS).clamp(0, step.size().height() as i32 - 1) as usize;
+            let [first, last] = place.map(|place| row(place + ONE / 2));
+            let [low, high] = step.rise(first..=last);
+            place = [place[0] + low, place[1] + high];
+            row(place[0])..=row(place[1] + ONE - 1)
+        })
+    }
+
+    /// Row `y`, which has been reached, of the flow to the `nth` frame on the way, as
+    /// [`FlowField::row`] gives it.
+    pub fn row(&self, nth: usize, y: usize) -> &[[i16; 2]] {
+        debug_assert_eq!(self.rows[y % 2], Some(y), "the row of a chain");
+        match nth.checked_sub(1) {
+            None => self.steps[0].field().row(y),
+            Some(link) => &self.links[link][y % 2],
+        }
+    }
+}
+
+impl Flow {
+    /// This flow from r to s, then `next` from s to t: the flow from r to t, as in a [`Chain`].
+    ///
+    /// # Panics
+    /// When the two sizes differ.
+    pub fn then(&self, next: &Self) -> Self {
+        let size = self.size();
+        assert_eq!(size, next.size(), "flows of one video");
+        let mut vectors = vec![[0; 2]; size.pixels()];
+        let rows = vectors.par_chunks_mut(size.width()).enumerate().with_min_len(32);
+        rows.for_each(|(y, row)| follow(row, y, self.field().row(y), next.field()));
+        let valid: Vec<u8> = vectors.iter().map(|&[dx, _]| dx as u8 & HOLDS as u8).collect();
+        Self::new(FlowField::from_steps(size, vectors), Mask::from_bytes(size, &valid))
+    }
+}
+
+vectorised! {
+    /// Row `y` of a flow, and then along `next`.
+    fn follow(to: &mut [[i16; 2]], y: usize, from: &[[i16; 2]], next: &FlowField) {
+        let (width, height) = (next.size().width() as i32, next.size().height() as i32);
+        let all = next.vectors();
+        assert_eq!(all.len(), next.size().pixels());
+        let nearest = |place: i32, side: i32| ((place + ONE / 2) >> FRACTION_BITS).max(0).min(side - 1);
+        let (mut here, mut there) = ([[0i16; 2]; BLOCK], [[0i16; 2]; BLOCK]);
+        let (mut pixels, mut flags) = ([0u32; BLOCK], [0u32; BLOCK]);
+        for (block, (to, from)) in to.chunks_mut(BLOCK).zip(from.chunks(BLOCK)).enumerate() {
+            load(&mut here, from);
+            for i in 0..BLOCK {
+                let vector = packed(here[i]);
+                let [dx, dy] = unpacked(vector);
+                let (x, y) = ((block * BLOCK + i) as i32 * ONE + dx, y as i32 * ONE + dy);
+                pixels[i] = (nearest(y, height) * width + nearest(x, width)) as u32;
+                flags[i] = vector & HOLDS & inside(x, width) & inside(y, height);
+            }
+            for (run, is_straight) in straight_runs(&pixels).into_iter().enumerate() {
+                let run = run * RUN..(run + 1) * RUN;
+                let first = pixels[run.start] as usize;
+                match all.get(first..first + RUN) {
+                    Some(side_by_side) if is_straight => there[run].copy_from_slice(side_by_side),
+                    _ => for i in run {
+                        // SAFETY: the nearest pixel is inside the picture, whose vectors were
+                        // counted above. Checking each costs a third of the loop.
+                        there[i] = unsafe { *all.get_unchecked(pixels[i] as usize) };
+                    },
+                }
+            }
+            // An invalid pixel gets its best guess too: the flow is interpolated later, and a hole
+            // in it would pull its valid neighbours aside.
+            for i in 0..BLOCK {
+                let even = |vector: [i16; 2]| -> [i16; 2] { bytemuck::cast(packed(vector) & !HOLDS) };
+                let ([ax, ay], [bx, by]) = (even(here[i]), even(there[i]));
+                let sum = packed([ax.saturating_add(bx), ay.saturating_add(by)]);
+                here[i] = bytemuck::cast((sum & !HOLDS) | (flags[i] & packed(there[i])));
+            }
+            store(to, &here);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::FrameSize;
+    use proptest::prelude::*;
+
+    /// The whole of the flow to the last frame.
+    fn whole(steps: Vec<&Flow>) -> Flow {
+        let (size, last) = (steps[0].size(), steps.len() - 1);
+        let mut chain = Chain::new(steps);
+        let mut vectors = Vec::new();
+        for y in 0..size.height() {
+            chain.reach(y);
+            vectors.extend_from_slice(chain.row(last, y));
+        }
+        let valid = Mask::from_fn(size, |x, y| vectors[y * size.width() + x][0] & 1 == 1);
+        Flow::new(FlowField::from_steps(size, vectors), valid)
+    }
+
+    /// One flow after another, from the definition.
+    fn by_definition(first: &Flow, next: &Flow) -> Flow {
+        let size = first.size();
+        let side = |place: f32, side: usize| ((place + 0.5).floor().clamp(0.0, side as f32 - 1.0)) as usize;
+        let leads = |x: usize, y: usize| {
+            let [dx, dy] = first.field().vector(x, y);
+            [x as f32 + dx, y as f32 + dy]
+        };
+        let nearest = |[x, y]: [f32; 2]| (side(x, size.width()), side(y, size.height()));
+        let field = FlowField::from_fn(size, |x, y| {
+            let ([dx, dy], (nx, ny)) = (first.field().vector(x, y), nearest(leads(x, y)));
+            let [ex, ey] = next.field().vector(nx, ny);
+            [dx + ex, dy + ey]
+        });
+        let valid = Mask::from_fn(size, |x, y| {
+            let [to_x, to_y] = leads(x, y);
+            let (nx, ny) = nearest([to_x, to_y]);
+            let inside = |place: f32, side: usize| -0.5 <= place && place <= side as f32 - 0.5;
+            first.valid().get(x, y)
+                && inside(to_x, size.width())
+                && inside(to_y, size.height())
+                && next.valid().get(nx, ny)
+        });
+        Flow::new(field, valid)
+    }
+
+    fn any_flows() -> impl Strategy<Value = Vec<Flow>> {
+        (1u32..140, 1u32..6).prop_flat_map(|(width, height)| {
+            let size = FrameSize::new(width, height).unwrap();
+            let step = prop_oneof![4 => -90i16..90, 1 => any::<i16>()];
+            let pixel = ([step.clone(), step], proptest::bool::weighted(0.9));
+            let flow = proptest::collection::vec(pixel, size.pixels()).prop_map(move |pixels| {
+                let (steps, valid): (Vec<[i16; 2]>, Vec<bool>) = pixels.into_iter().unzip();
+                let valid = Mask::from_fn(size, |x, y| valid[y * size.width() + x]);
+                Flow::new(FlowField::from_steps(size, steps), valid)
+            });
+            proptest::collection::vec(flow, 1..4)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_chain_is_one_flow_after_the_other(flows in any_flows()) {
+            let expected = flows[1..].iter().fold(flows[0].clone(), |far, next| by_definition(&far, next));
+            prop_assert_eq!(&whole(flows.iter().collect()), &expected);
+            let then = flows[1..].iter().fold(flows[0].clone(), |far, next| far.then(next));
+            prop_assert_eq!(then, expected);
+        }
+    }
+
+    #[test]
+    fn chains_add_up_and_forget_what_failed_on_the_way() {
+        let size = FrameSize::new(40, 30).unwrap();
+        let shift = |dx: f32, dy: f32| FlowField::from_fn(size, move |_, _| [dx, dy]);
+        let first = Flow::new(shift(3.0, 0.0), Mask::full(size));
+        let hole = Mask::from_fn(size, |x, y| (x, y) != (13, 5));
+        let second = Flow::new(shift(2.5, 1.0), hole);
+        let chain = whole(vec![&first, &second]);
+        assert_eq!(chain.field().vector(10, 6), [5.5, 1.0]);
+        assert!(chain.valid().get(10, 6));
+        assert!(!chain.valid().get(10, 5));
+        assert!(!chain.valid().get(38, 6));
+    }
+}
