@@ -126,6 +126,14 @@ pub fn give_way_a_little() {
     set_niceness(5);
 }
 
+/// Lets this thread, which is new, and those that it starts, give way to the thread that started
+/// it: what runs beside the network fills the gaps that the network leaves, and must not hold up
+/// one of its threads while the others wait for it.
+pub fn step_back() {
+    // SAFETY: adds to a number of the calling thread; where it is refused nothing is lost.
+    unsafe { libc::nice(5) };
+}
+
 fn set_niceness(niceness: i32) {
     // SAFETY: sets a number of the calling thread; where it is refused nothing is lost.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, niceness) };

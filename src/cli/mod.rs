@@ -106,8 +106,14 @@ pub fn main() -> ExitCode {
         .with(log.with_filter(EnvFilter::from_default_env()))
         .with(listens.then(|| clock.clone().with_filter(Targets::new().with_target(TARGET, Level::TRACE))))
         .init();
+    let is_window = cli.command.is_none();
     if !matches!(cli.command, Some(Command::Info(_))) {
         process::with_passive_openmp();
+    }
+    if !is_window {
+        // The window has its own.
+        let shared = rayon::ThreadPoolBuilder::new().start_handler(|_| process::step_back()).build_global();
+        shared.unwrap_or_else(|error| tracing::warn!("nothing gives way to the network: {error}"));
     }
     let result = match cli.command {
         Some(Command::Run(args)) => run::run(args, run::Source::Network),

@@ -18,6 +18,7 @@ use crate::{
     },
     frame::{Frame, FrameIndex, FrameSize},
     metrics::{ClassSummary, FrameMetrics, MeterSettings},
+    process,
     region::Region,
     segment::{Activation, ClassGroup, Manifest, class_number},
     smooth::{Method, Settings},
@@ -238,6 +239,7 @@ fn write(
     let exports_soft = exports.needs_soft();
     thread::scope(|scope| {
         let writer = scope.spawn(move || -> Result<Exports, PipelineError> {
+            process::step_back();
             for item in stream {
                 if cancel.is_cancelled() {
                     return Err(PipelineError::Cancelled);
@@ -252,39 +254,47 @@ fn write(
             }
             Ok(exports)
         });
-        let mut pictures = pictures.map(|path| Pictures::open(path, first)).transpose()?;
-        let mut frames = 0;
-        let summaries = stabilisation.run(|stable| {
-            let sent = match stable {
-                Stable::Frame(frame) => {
-                    frames += 1;
-                    progress.masks.set_total(progress.network.snapshot().total);
-                    let next = |pictures: &mut Pictures| stage!("decode again", pictures.next(frame.index));
-                    let picture = pictures.as_mut().map(next).transpose()?;
-                    let masks: usize = frame.masks.iter().map(|pair| 16 * pair.raw.words().len()).sum();
-                    let soft = frame.soft.filter(|_| exports_soft);
-                    let soft_bytes = soft.iter().flat_map(|soft| soft.iter()).map(|mask| mask.values().len());
-                    let bytes =
-                        masks + picture.as_ref().map_or(0, |_| picture_bytes) + soft_bytes.sum::<usize>();
-                    let frame = ExportFrame {
-                        index: frame.index,
-                        timestamp: frame.timestamp,
-                        picture,
-                        masks: frame.masks,
-                        soft,
-                    };
-                    outgoing.send(Outgoing::Frame(frame), bytes)
-                }
-                Stable::Row(row) => outgoing.send(Outgoing::Row(row), 0),
-            };
-            // The writer has stopped and says why itself.
-            sent.map_err(|_| PipelineError::Internal("the writer stopped".into()))
+        let stabiliser = scope.spawn(move || {
+            process::step_back();
+            let mut pictures = pictures.map(|path| Pictures::open(path, first)).transpose()?;
+            let mut frames = 0;
+            let summaries = stabilisation.run(|stable| {
+                let sent = match stable {
+                    Stable::Frame(frame) => {
+                        frames += 1;
+                        progress.masks.set_total(progress.network.snapshot().total);
+                        let next =
+                            |pictures: &mut Pictures| stage!("decode again", pictures.next(frame.index));
+                        let picture = pictures.as_mut().map(next).transpose()?;
+                        let masks: usize = frame.masks.iter().map(|pair| 16 * pair.raw.words().len()).sum();
+                        let soft = frame.soft.filter(|_| exports_soft);
+                        let soft_bytes =
+                            soft.iter().flat_map(|soft| soft.iter()).map(|mask| mask.values().len());
+                        let bytes =
+                            masks + picture.as_ref().map_or(0, |_| picture_bytes) + soft_bytes.sum::<usize>();
+                        let frame = ExportFrame {
+                            index: frame.index,
+                            timestamp: frame.timestamp,
+                            picture,
+                            masks: frame.masks,
+                            soft,
+                        };
+                        outgoing.send(Outgoing::Frame(frame), bytes)
+                    }
+                    Stable::Row(row) => outgoing.send(Outgoing::Row(row), 0),
+                };
+                // The writer has stopped and says why itself.
+                sent.map_err(|_| PipelineError::Internal("the writer stopped".into()))
+            });
+            summaries.map(|summaries| (summaries, frames))
         });
-        drop(outgoing);
-        let written =
-            writer.join().unwrap_or_else(|_| Err(PipelineError::Internal("the writer panicked".into())));
-        let exports = written?;
-        Ok(Written { summaries: summaries?, exports, frames })
+        let ended = |what: &str| PipelineError::Internal(format!("the {what} panicked"));
+        let exports = writer.join().unwrap_or_else(|_| Err(ended("writer")));
+        let stabilised = stabiliser.join().unwrap_or_else(|_| Err(ended("smoother")));
+        // The writer stops the smoother, and knows why.
+        let exports = exports?;
+        let (summaries, frames) = stabilised?;
+        Ok(Written { summaries, exports, frames })
     })
 }
 

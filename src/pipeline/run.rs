@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    Analysed, Analysis, CancelToken, Every, Export, Finished, FrameRange, PipelineError, Progress, Tracks,
-    Watch, stretch,
+    Analysed, Analysis, CancelToken, Every, Export, Finished, FlowTrack, FrameRange, PipelineError, Progress,
+    Tracks, Watch, stretch,
 };
 use crate::{
     export::{ExportKind, ExportOptions},
@@ -94,6 +94,7 @@ impl Run {
         };
         let export = export.begin()?;
         let (_clip, tracks) = self.tracks(size)?;
+        tracks.flow.iter().for_each(FlowTrack::hand_on);
         let stop = cancel.child();
         let analysis = self.analysis(&tracks, &progress.network, &stop).spawn();
         // When pass 1 fails, the passes behind it stop rather than use up what is stored.

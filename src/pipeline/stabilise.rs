@@ -151,9 +151,7 @@ impl Stabilisation {
             let Some((timestamp, seen)) = moment else { break };
             // `None` where pass 1 stopped before it, and `Some(None)` where there is none to have.
             let flow_of = |flow: &Option<FlowTrack>| match flow {
-                Some(flow) if index > self.range.first => {
-                    Ok(flow.track.wait(index, go_on)?.map(|flow| Some(Arc::new(flow))))
-                }
+                Some(flow) if index > self.range.first => Ok(flow.wait(index, go_on)?.map(Some)),
                 _ => Ok::<_, PipelineError>(Some(None)),
             };
             let Some(smoothing) = flow_of(&self.tracks.flow)? else { break };

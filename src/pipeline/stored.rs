@@ -2,7 +2,7 @@
 
 use half::{f16, slice::HalfFloatSliceExt};
 
-use super::analyse::Segmented;
+use super::Segmented;
 use crate::{flow::FlowPair, frame::Timestamp, segment::Logits, store::Stored, video::Proxy};
 
 /// Fast, and within a few per cent of the slower levels on logits and flow.

@@ -66,12 +66,16 @@ impl<T: Stored> Track<T> {
     /// Waits for the value of frame `index` as long as somebody is [writing](Self::writing)
     /// and `go_on()`.
     pub fn wait(&self, index: usize, go_on: impl Fn() -> bool) -> Result<Option<T>, StoreError> {
+        self.wait_for(index, go_on);
+        self.get(index)
+    }
+
+    /// The same, without the value.
+    pub fn wait_for(&self, index: usize, go_on: impl Fn() -> bool) {
         let mut state = self.state();
         while !self.contains(index) && state.writers > 0 && go_on() {
             state = self.changed.wait_timeout(state, LOOK_INTERVAL).unwrap_or_else(PoisonError::into_inner).0;
         }
-        drop(state);
-        self.get(index)
     }
 
     /// Says that values will come until the guard is dropped.
