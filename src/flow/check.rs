@@ -5,7 +5,9 @@
 
 use rayon::prelude::*;
 
-use super::field::{BLOCK, FRACTION_BITS, FlowField, ONE, RUN, inside, packed, straight_runs, unpacked};
+use super::field::{
+    BLOCK, FRACTION_BITS, FlowField, ONE, RUN, between, inside, packed, straight_runs, unpacked,
+};
 use crate::{mask::Mask, simd::vectorised};
 
 /// Half a px² in steps².
@@ -37,13 +39,6 @@ vectorised! {
         let (width, height) = (field.size().width() as i32, field.size().height() as i32);
         let (row, all) = (field.row(y), back.vectors());
         let last = all.len() - 1;
-        // Along one side: the vector before the place, and how far the place is behind it. The
-        // last has no next, so it is reached from the one before it.
-        let along = |place: i32, side: i32| {
-            let place = place.max(0).min((side - 1) * ONE);
-            let before = (place >> FRACTION_BITS).min((side - 2).max(0));
-            (before, place - before * ONE)
-        };
         let mut there = [0u32; BLOCK];
         let mut places =
             Places { offsets: [0; BLOCK], right: [0; BLOCK], down: [0; BLOCK], inside: [0; BLOCK] };
@@ -56,7 +51,7 @@ vectorised! {
             for (i, &there) in there.iter().enumerate() {
                 let [dx, dy] = unpacked(there);
                 let (x, y) = ((block * BLOCK + i) as i32 * ONE + dx, y as i32 * ONE + dy);
-                let ((x0, right), (y0, down)) = (along(x, width), along(y, height));
+                let ((x0, right), (y0, down)) = (between(x, width), between(y, height));
                 places.offsets[i] = (y0 * width + x0) as u32;
                 (places.right[i], places.down[i]) = (right, down);
                 places.inside[i] = inside(x, width) & inside(y, height);

@@ -59,6 +59,15 @@ pub(super) fn inside(place: i32, side: i32) -> u32 {
     u32::from((place + ONE / 2) as u32 <= (side * ONE) as u32)
 }
 
+/// Along one side: the pixel before a place, and how many steps the place is behind it. The last
+/// pixel has no next, so it is reached from the one before it.
+#[inline(always)]
+pub(super) fn between(place: i32, side: i32) -> (i32, i32) {
+    let place = place.max(0).min((side - 1) * ONE);
+    let before = (place >> FRACTION_BITS).min((side - 2).max(0));
+    (before, place - before * ONE)
+}
+
 /// Pixels that are worked on together: loops of a fixed length, if it is not too short, are
 /// vectorised to the last pixel.
 pub(super) const BLOCK: usize = 64;

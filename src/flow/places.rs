@@ -9,7 +9,9 @@ use std::ops::RangeInclusive;
 use crate::frame::FrameSize;
 use crate::simd::vectorised;
 
-use super::field::{BLOCK, FRACTION_BITS, HOLDS, ONE, RUN, inside, load, packed, straight_runs, unpacked};
+use super::field::{
+    BLOCK, FRACTION_BITS, HOLDS, ONE, RUN, between, inside, load, packed, straight_runs, unpacked,
+};
 
 /// How much a sample counts where the flow holds; where it fails, it does not count.
 pub(crate) const FULL: u8 = u8::MAX;
@@ -256,12 +258,7 @@ vectorised! {
     /// Of a grid of the mask's own size.
     fn fill_as_is(places: &mut Places, y: usize, flow: &[[i16; 2]]) {
         let (width, height) = (places.size.width() as i32, places.size.height() as i32);
-        // Along one side: the pixel before the place, and how far the place is behind it.
-        let along = |place: i32, side: i32| {
-            let place = place.max(0).min((side - 1) * ONE);
-            let before = (place >> FRACTION_BITS).min((side - 2).max(0));
-            (before, ((place - before * ONE) << (8 - FRACTION_BITS)) as u16)
-        };
+        let share = |steps: i32| (steps << (8 - FRACTION_BITS)) as u16;
         let Places { offsets, right, down, weights, straight, .. } = places;
         let offsets = offsets.as_chunks_mut::<BLOCK>().0.iter_mut().zip(straight);
         let shares = right.as_chunks_mut::<BLOCK>().0.iter_mut().zip(down.as_chunks_mut::<BLOCK>().0);
@@ -277,8 +274,8 @@ vectorised! {
                 let [dx, dy] = unpacked(vector);
                 let (x, y) = ((block * BLOCK + i) as i32 * ONE + dx, y as i32 * ONE + dy);
                 counts[i] = vector & HOLDS & inside(x, width) & inside(y, height);
-                let ((x0, right), (y0, down)) = (along(x, width), along(y, height));
-                (to_right[i], to_below[i]) = (right, down);
+                let ((x0, right), (y0, down)) = (between(x, width), between(y, height));
+                (to_right[i], to_below[i]) = (share(right), share(down));
                 first[i] = (y0 * width + x0) as u32;
             }
             (*offsets, *right, *down) = (first, to_right, to_below);
