@@ -260,6 +260,27 @@ mod tests {
     }
 
     proptest! {
+        /// A second class that is nowhere 0 has every row looked at.
+        #[test]
+        fn rows_that_are_left_out_are_0_anyway(frames in any_frames(), width in 20u32..160, height in 10u32..80) {
+            let size = FrameSize::new(width, height).unwrap();
+            let with = |is_full: bool| {
+                let frames = frames.iter().map(|frame| {
+                    let from = frame.masks[0].size();
+                    let value = |i: usize| {
+                        let (x, y) = (i % size.width(), i / size.width());
+                        let at = y * from.height() / size.height() * from.width() + x * from.width() / size.width();
+                        frame.masks[0].values()[at]
+                    };
+                    let mut masks = vec![SoftMask::new(size, (0..size.pixels()).map(value).collect())];
+                    masks.extend(is_full.then(|| SoftMask::filled(size, 255)));
+                    SmoothFrame { masks: masks.into(), flow: frame.flow.clone() }
+                });
+                Windowed::one(MovingAverage, "5".parse().unwrap(), Timing::Centred, frames.collect(), 2)
+            };
+            prop_assert_eq!(&with(false)[0], &with(true)[0]);
+        }
+
         /// From the definition: chains of whole flows, whole warped masks, and their mean.
         #[test]
         fn a_mean_is_that_of_all_neighbours_in_place(frames in any_frames()) {
