@@ -1,5 +1,5 @@
-//! Tells the linker where the binary finds libtorch at run time: beside an installed
-//! binary (`make install`), and in this checkout (`make setup`).
+//! Tells the linker where the engine finds libtorch at run time (beside an installed one, and in
+//! this checkout), and keeps both out of the program that only loads the engine.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ fn main() {
     let torch_lib = Path::new(&root).join(".deps/site/torch/lib");
     println!("cargo::rerun-if-changed=build.rs");
     // As words of their own: `-Wl,` would part a path at its commas. The second and third
-    // are where a binary under `target` finds the checkout's, also when it was moved.
+    // are where what lies under `target` finds the checkout's, also when it was moved.
     let absolute = torch_lib.display().to_string();
     for folder in [
-        "$ORIGIN/../lib/steadymask/torch/lib",
+        "$ORIGIN/torch/lib",
         "$ORIGIN/../../.deps/site/torch/lib",
         "$ORIGIN/../../../.deps/site/torch/lib",
         &absolute,
@@ -20,6 +20,9 @@ fn main() {
             println!("cargo::rustc-link-arg={word}");
         }
     }
+    // Templates that the libraries have too would be kept, with all that they use, for the
+    // libraries to find; and there is nothing to debug in a few lines.
+    println!("cargo::rustc-link-arg-bins=-Wl,--exclude-libs,ALL,--strip-debug");
 
     // What the networks' manifests record. torch has no function that tells it.
     let header = Path::new(&root).join(".deps/site/torch/include/torch/headeronly/version.h");

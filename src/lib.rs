@@ -21,3 +21,11 @@ pub mod smooth;
 pub mod stages;
 pub mod store;
 pub mod video;
+
+/// The program, which `main` loads as a library and starts. A panic, which has been told by then,
+/// is a fault like any other.
+#[unsafe(no_mangle)]
+extern "C" fn steadymask_engine() -> ! {
+    let code = std::panic::catch_unwind(cli::main).unwrap_or(cli::ExitCode::Fault);
+    process::exit_now(code as i32)
+}

@@ -7,31 +7,6 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// Keeps idle OpenMP threads from spinning, by starting the program once more with
-/// `OMP_WAIT_POLICY=passive` where the user has not chosen otherwise.
-///
-/// torch's threads spin while they wait for each other; with one other busy thread (ours
-/// decode and encode) a network step then takes several times as long. The OpenMP library
-/// reads the variable when it is loaded, which is before `main`, so setting it here is too
-/// late for this process and just right for the next. The process keeps its id.
-///
-/// Returns when there is nothing to do, or when the system refuses: slower, but right.
-pub fn with_passive_openmp() {
-    use std::os::unix::process::CommandExt as _;
-    if std::env::var_os("OMP_WAIT_POLICY").is_some() {
-        return;
-    }
-    let Ok(program) = std::env::current_exe() else { return };
-    let mut arguments = std::env::args_os();
-    let name = arguments.next().unwrap_or_else(|| program.clone().into_os_string());
-    let error = std::process::Command::new(&program)
-        .arg0(name)
-        .args(arguments)
-        .env("OMP_WAIT_POLICY", "passive")
-        .exec();
-    tracing::warn!("could not start again with OMP_WAIT_POLICY=passive: {error}");
-}
-
 /// A folder of unfinished files, removed when this is dropped, and by [`exit_now`], which
 /// drops nothing. Folders in it that are [kept](Self::keep) stay where they have files.
 pub struct Passing(Remains);

@@ -2,7 +2,8 @@
 """make install and make uninstall: the program, its libraries and its desktop entry under a prefix.
 
     bin/steadymask
-    lib/steadymask/torch/lib, lib/steadymask/nvidia/*/lib    as in .deps/site: the program's run
+    lib/steadymask/libsteadymask.so    the engine, which the program loads
+    lib/steadymask/torch/lib, lib/steadymask/nvidia/*/lib    as in .deps/site: the engine's run
                                        path and libtorch's own are relative to this layout
     share/steadymask/models
     share/{applications,icons,mime}    desktop entry, icon, the type of *.steadymask.json
@@ -53,6 +54,7 @@ def prefix_and_base(step):
 def wanted_files(binary):
     """What is installed: (path below the prefix, file here)."""
     yield "bin/steadymask", binary
+    yield "lib/steadymask/libsteadymask.so", binary.with_name("libsteadymask.so")
     for library in sorted(SITE.glob("torch/lib/*.so*")) + sorted(SITE.glob("nvidia/*/lib/*.so*")):
         yield f"lib/steadymask/{library.relative_to(SITE)}", library
     for pattern in ("*.pt", "*.json"):
@@ -182,8 +184,8 @@ def install(binary):
     prefix, base = prefix_and_base("install")
     if not (SITE / "torch/lib/libtorch_cpu.so").exists():
         fail("install", "libtorch is not set up.", "make setup, then the same make again")
-    if not binary.exists():
-        fail("install", f"{binary} is not built.", "make build, then the same make again")
+    if missing := [f for _, f in list(wanted_files(binary))[:2] if not f.exists()]:
+        fail("install", f"{missing[0]} is not built.", "make build, then the same make again")
     in_the_tree = base == prefix
     remove_installed(base)
     files = list(wanted_files(binary))

@@ -89,15 +89,20 @@ enum Command {
     Doctor(doctor::DoctorArgs),
 }
 
+/// Reads the process's arguments. `Err` is how the process shall end, once what was asked for (help,
+/// the version) or what is wrong has been written.
+pub fn read() -> Result<Cli, ExitCode> {
+    Cli::try_parse().map_err(|words| {
+        let _ = words.print();
+        if words.use_stderr() { ExitCode::WrongUse } else { ExitCode::Done }
+    })
+}
+
 /// Runs the command of the process's arguments and says how the process shall end.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match read() {
         Ok(cli) => cli,
-        Err(words) => {
-            // `exit` would take torch down in order, which takes longer than all the rest.
-            let _ = words.print();
-            return if words.use_stderr() { ExitCode::WrongUse } else { ExitCode::Done };
-        }
+        Err(code) => return code,
     };
     let clock = StageClock::default();
     let listens = matches!(cli.command, Some(Command::Bench(_)));
@@ -107,9 +112,6 @@ pub fn main() -> ExitCode {
         .with(listens.then(|| clock.clone().with_filter(Targets::new().with_target(TARGET, Level::TRACE))))
         .init();
     let is_window = cli.command.is_none();
-    if !matches!(cli.command, Some(Command::Info(_))) {
-        process::with_passive_openmp();
-    }
     if !is_window {
         // The window has its own.
         let shared = rayon::ThreadPoolBuilder::new().start_handler(|_| process::step_back()).build_global();

@@ -9,6 +9,7 @@ mod lasting;
 mod mattes;
 mod outputs;
 mod refusals;
+mod start;
 mod talk;
 mod ways;
 mod workbench;

@@ -115,8 +115,9 @@ fn load_cuda() -> CudaStatus {
     match unsafe { Library::open(Some(&path), RTLD_LAZY | RTLD_GLOBAL) } {
         Ok(library) => std::mem::forget(library),
         Err(error) => {
+            let error = anyhow::Error::from(error);
             return unusable(format!(
-                "libtorch's CUDA half does not load ({error}); run «make setup» again to complete its libraries"
+                "libtorch's CUDA half does not load ({error:#}); run «make setup» again to complete its libraries"
             ));
         }
     }
