@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::Range,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -72,7 +73,9 @@ pub fn run(args: BenchArgs, clock: &StageClock) -> Result<()> {
         None => make_clip(place.path(), args.frames)?,
     };
     let frames = args.frames as usize;
-    let (alone, size) = network_alone(&args, &clip, frames)?;
+    // The rest of the frames after the run: a machine is not equally fast all the time.
+    let before = network_alone(&args, &clip, 0..frames.div_ceil(2))?;
+    anyhow::ensure!(before.frames > 0, "{}: there is no frame in it", clip.display());
     let peak_memory_network_bytes = peak_memory_bytes();
 
     let model = args.network.open(&args.machine)?;
@@ -85,7 +88,7 @@ pub fn run(args: BenchArgs, clock: &StageClock) -> Result<()> {
         every: args.network.every.unwrap_or_default(),
         auto: args.smoothing.is_auto(),
         leave_out: Default::default(),
-        exports: args.export,
+        exports: args.export.clone(),
         options: Default::default(),
         out: place.path().join("out"),
         force: false,
@@ -98,19 +101,22 @@ pub fn run(args: BenchArgs, clock: &StageClock) -> Result<()> {
     let finished =
         interrupt::run_watched(&cancel.clone(), move || job.run(&RunProgress::default(), &cancel), || ())?;
     let took = begun.elapsed();
+    let peak_memory_bytes = peak_memory_bytes();
     let frames = finished.report.frames;
+    let after = network_alone(&args, &clip, before.frames..frames)?;
     let each = |time: Duration| time.as_secs_f64() / frames as f64;
+    let alone = (before.busy + after.busy).as_secs_f64() / (before.frames + after.frames) as f64;
     let figures = Figures {
         video: args.video.map_or_else(|| "a made clip".into(), |video| video.display().to_string()),
-        size: size.to_string(),
+        size: video::open(&clip)?.info().size.to_string(),
         frames,
         model: name,
         stages: clock.busy().into_iter().map(|(stage, time)| (stage, each(time))).collect(),
-        network_alone_secs_per_frame: alone.as_secs_f64(),
+        network_alone_secs_per_frame: alone,
         end_to_end_secs_per_frame: each(took),
-        ratio: each(took) / alone.as_secs_f64(),
+        ratio: each(took) / alone,
         peak_memory_network_bytes,
-        peak_memory_bytes: peak_memory_bytes(),
+        peak_memory_bytes,
     };
     if args.json {
         super::print_json(&figures)?
@@ -139,28 +145,35 @@ impl Figures {
     }
 }
 
-/// The mean time of a network step on the clip's frames, with nothing beside it. The first
-/// step, which also sets up, is not counted.
-fn network_alone(args: &BenchArgs, clip: &Path, frames: usize) -> Result<(Duration, FrameSize)> {
+/// How long steps of the network took, one after the other with nothing beside them.
+#[derive(Default)]
+struct Alone {
+    busy: Duration,
+    frames: usize,
+}
+
+/// Those of the clip's frames in `range`, as far as there are such. The first step, which also
+/// sets up, is made twice and counted once.
+fn network_alone(args: &BenchArgs, clip: &Path, range: Range<usize>) -> Result<Alone> {
+    let mut alone = Alone::default();
+    if range.is_empty() {
+        return Ok(alone);
+    }
     let mut network = (args.network.open(&args.machine)?.load)().map_err(PipelineError::from)?;
     let mut source = video::open(clip)?;
-    let size = source.info().size;
-    let (mut busy, mut count) = (Duration::ZERO, 0);
-    let mut is_warm = false;
-    while count < frames as u32
-        && let Some(frame) = source.next_frame()?
-    {
-        if !is_warm {
+    for index in 0..range.end {
+        let Some(frame) = source.next_frame()? else { break };
+        if index == range.start {
             network.segment(&[&frame]).map_err(PipelineError::from)?;
-            is_warm = true;
         }
-        let begun = Instant::now();
-        network.segment(&[&frame]).map_err(PipelineError::from)?;
-        busy += begun.elapsed();
-        count += 1;
+        if range.contains(&index) {
+            let begun = Instant::now();
+            network.segment(&[&frame]).map_err(PipelineError::from)?;
+            alone.busy += begun.elapsed();
+            alone.frames += 1;
+        }
     }
-    anyhow::ensure!(count > 0, "{}: there is no frame in it", clip.display());
-    Ok((busy / count, size))
+    Ok(alone)
 }
 
 /// A bright disc over a drifting texture, 1280×720.
