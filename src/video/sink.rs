@@ -85,7 +85,7 @@ impl VideoFormat {
         match self {
             Self::Ffv1Grey => "ffv1 -level 3 -g 1 -slicecrc 1 -pix_fmt gray -color_range pc",
             Self::Ffv1Alpha => "ffv1 -level 3 -g 1 -slicecrc 1 -pix_fmt bgra",
-            Self::H264Grey => "libx264 -preset fast -crf 12",
+            Self::H264Grey => "libx264 -preset veryfast -crf 12",
             Self::H264 => "libx264 -preset veryfast -crf 14",
             Self::ProRes4444 => "prores_ks -profile:v 4444 -alpha_bits 16 -vendor apl0",
             Self::Vp9Alpha => {
@@ -272,9 +272,17 @@ fn arguments(format: VideoFormat, look: &Look, to: &Path) -> Vec<String> {
     let mut colours = Vec::new();
     if let Some(pixels) = format.video_range() {
         let name = if look.size.height() >= HD_ROWS { "bt709" } else { "smpte170m" };
+        let convert = match format.pixels() {
+            // `scale` takes a grey picture for a coloured one when it changes the range: five times as slow.
+            Pixels::Grey => "lutyuv=y=16+round(val*219/255),setparams=range=tv,\
+                             scale=in_range=tv:out_range=tv"
+                .to_owned(),
+            Pixels::Rgb | Pixels::Rgba => format!(
+                "scale=in_range=pc:out_range=tv:out_color_matrix={name}:flags=accurate_rnd+full_chroma_int"
+            ),
+        };
         filter = format!(
-            "scale=in_range=pc:out_range=tv:out_color_matrix={name}:flags=accurate_rnd+full_chroma_int,\
-             format={pixels},{filter},\
+            "{convert},format={pixels},{filter},\
              setparams=range=tv:color_primaries={name}:color_trc={name}:colorspace={name}"
         );
         colours =
