@@ -4,7 +4,7 @@
 //! A row at a time, for all the frames on the way, beside the sampling that uses it. Whole
 //! fields would be made, written and read again for each pair of frames in a window.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use rayon::prelude::*;
 
@@ -15,12 +15,15 @@ use super::Flow;
 use super::field::{
     BLOCK, FRACTION_BITS, FlowField, HOLDS, ONE, RUN, inside, load, packed, store, straight_runs, unpacked,
 };
+use super::pair::Reach;
 
 /// Flows r→s, s→t, …, from which follow those from r to each of s, t, …: each next one is
 /// looked up at the pixel nearest to where the ones before lead. (Interpolating it would mix
 /// what moves with what it moves before.) They hold where all on the way do.
 pub(crate) struct Chain<'a> {
-    steps: Vec<&'a Flow>,
+    steps: &'a [&'a Flow],
+    /// Those of the grid that are made.
+    columns: Range<usize>,
     /// Of each flow but the first, which is as it is: rows y, at `y % 2`.
     links: Vec<[Vec<[i16; 2]>; 2]>,
     rows: [Option<usize>; 2],
@@ -29,13 +32,13 @@ pub(crate) struct Chain<'a> {
 impl<'a> Chain<'a> {
     /// # Panics
     /// When the sizes of the flows differ.
-    pub fn new(steps: Vec<&'a Flow>) -> Self {
+    pub fn new(steps: &'a [&'a Flow], columns: Range<usize>) -> Self {
         let row = steps.first().map_or_else(Vec::new, |first| {
             assert!(steps.iter().all(|step| step.size() == first.size()), "flows of one video");
             vec![[0; 2]; first.size().width()]
         });
         let links = (1..steps.len()).map(|_| [row.clone(), row.clone()]).collect();
-        Self { steps, links, rows: [None; 2] }
+        Self { steps, columns, links, rows: [None; 2] }
     }
 
     /// Makes row `y` of all the flows. It is there until that of `y + 2` is.
@@ -47,26 +50,14 @@ impl<'a> Chain<'a> {
         for i in 0..self.links.len() {
             let (before, after) = self.links.split_at_mut(i);
             let from = before.last().map_or_else(|| self.steps[0].field().row(y), |link| &link[slot]);
-            follow(&mut after[0][slot], y, from, self.steps[i + 1].field());
+            let columns = self.columns.clone();
+            let (to, from) = (&mut after[0][slot][columns.clone()], &from[columns.clone()]);
+            follow(to, [columns.start, y], from, self.steps[i + 1].field());
         }
     }
 
-    /// The rows of each frame on the way that some rows of the first frame's grid may lead to, and
-    /// those between which they are sampled.
-    pub fn rows_from(&self, rows: RangeInclusive<usize>) -> impl Iterator<Item = RangeInclusive<usize>> {
-        let mut place = [*rows.start() as i32 * ONE, *rows.end() as i32 * ONE];
-        self.steps.iter().map(move |step| {
-            let row =
-                |place: i32| (place >> FRACTION_BITS).clamp(0, step.size().height() as i32 - 1) as usize;
-            let [first, last] = place.map(|place| row(place + ONE / 2));
-            let [low, high] = step.rise(first..=last);
-            place = [place[0] + low, place[1] + high];
-            row(place[0])..=row(place[1] + ONE - 1)
-        })
-    }
-
     /// Row `y`, which has been reached, of the flow to the `nth` frame on the way, as
-    /// [`FlowField::row`] gives it.
+    /// [`FlowField::row`] gives it; 0 or of another row outside the columns.
     pub fn row(&self, nth: usize, y: usize) -> &[[i16; 2]] {
         debug_assert_eq!(self.rows[y % 2], Some(y), "the row of a chain");
         match nth.checked_sub(1) {
@@ -74,6 +65,24 @@ impl<'a> Chain<'a> {
             Some(link) => &self.links[link][y % 2],
         }
     }
+}
+
+/// Where some rows of the first frame's grid may lead in each of the frames that follow: to between
+/// which rows, and by how much to the side, in steps.
+pub(crate) fn reaches(
+    steps: &[&Flow],
+    rows: RangeInclusive<usize>,
+) -> impl Iterator<Item = (RangeInclusive<usize>, [i32; 2])> {
+    let mut place = [*rows.start() as i32 * ONE, *rows.end() as i32 * ONE];
+    let mut aside = [0; 2];
+    steps.iter().map(move |step| {
+        let row = |place: i32| (place >> FRACTION_BITS).clamp(0, step.size().height() as i32 - 1) as usize;
+        let [first, last] = place.map(|place| row(place + ONE / 2));
+        let Reach { dx, dy } = step.reach(first..=last);
+        place = [place[0] + dy[0], place[1] + dy[1]];
+        aside = [aside[0] + dx[0], aside[1] + dx[1]];
+        (row(place[0])..=row(place[1] + ONE - 1), aside)
+    })
 }
 
 impl Flow {
@@ -86,15 +95,16 @@ impl Flow {
         assert_eq!(size, next.size(), "flows of one video");
         let mut vectors = vec![[0; 2]; size.pixels()];
         let rows = vectors.par_chunks_mut(size.width()).enumerate().with_min_len(32);
-        rows.for_each(|(y, row)| follow(row, y, self.field().row(y), next.field()));
+        rows.for_each(|(y, row)| follow(row, [0, y], self.field().row(y), next.field()));
         let valid: Vec<u8> = vectors.iter().map(|&[dx, _]| dx as u8 & HOLDS as u8).collect();
         Self::new(FlowField::from_steps(size, vectors), Mask::from_bytes(size, &valid))
     }
 }
 
 vectorised! {
-    /// Row `y` of a flow, and then along `next`.
-    fn follow(to: &mut [[i16; 2]], y: usize, from: &[[i16; 2]], next: &FlowField) {
+    /// The row of a flow, or a part of it, that begins at pixel (x, y), and then along `next`.
+    fn follow(to: &mut [[i16; 2]], at: [usize; 2], from: &[[i16; 2]], next: &FlowField) {
+        let [first_x, y] = at.map(|at| at as i32);
         let (width, height) = (next.size().width() as i32, next.size().height() as i32);
         let all = next.vectors();
         assert_eq!(all.len(), next.size().pixels());
@@ -106,7 +116,7 @@ vectorised! {
             for i in 0..BLOCK {
                 let vector = packed(here[i]);
                 let [dx, dy] = unpacked(vector);
-                let (x, y) = ((block * BLOCK + i) as i32 * ONE + dx, y as i32 * ONE + dy);
+                let (x, y) = ((first_x + (block * BLOCK + i) as i32) * ONE + dx, y * ONE + dy);
                 pixels[i] = (nearest(y, height) * width + nearest(x, width)) as u32;
                 flags[i] = vector & HOLDS & inside(x, width) & inside(y, height);
             }
@@ -142,13 +152,18 @@ mod tests {
     use proptest::prelude::*;
 
     /// The whole of the flow to the last frame.
-    fn whole(steps: Vec<&Flow>) -> Flow {
+    fn whole(steps: &[&Flow]) -> Flow {
         let (size, last) = (steps[0].size(), steps.len() - 1);
-        let mut chain = Chain::new(steps);
+        // In two parts.
+        let middle = size.width() / 3;
+        let mut parts =
+            [0..middle, middle..size.width()].map(|columns| (Chain::new(steps, columns.clone()), columns));
         let mut vectors = Vec::new();
         for y in 0..size.height() {
-            chain.reach(y);
-            vectors.extend_from_slice(chain.row(last, y));
+            for (chain, columns) in &mut parts {
+                chain.reach(y);
+                vectors.extend_from_slice(&chain.row(last, y)[columns.clone()]);
+            }
         }
         let valid = Mask::from_fn(size, |x, y| vectors[y * size.width() + x][0] & 1 == 1);
         Flow::new(FlowField::from_steps(size, vectors), valid)
@@ -198,7 +213,7 @@ mod tests {
         #[test]
         fn a_chain_is_one_flow_after_the_other(flows in any_flows()) {
             let expected = flows[1..].iter().fold(flows[0].clone(), |far, next| by_definition(&far, next));
-            prop_assert_eq!(&whole(flows.iter().collect()), &expected);
+            prop_assert_eq!(&whole(&flows.iter().collect::<Vec<_>>()), &expected);
             let then = flows[1..].iter().fold(flows[0].clone(), |far, next| far.then(next));
             prop_assert_eq!(then, expected);
         }
@@ -211,7 +226,7 @@ mod tests {
         let first = Flow::new(shift(3.0, 0.0), Mask::full(size));
         let hole = Mask::from_fn(size, |x, y| (x, y) != (13, 5));
         let second = Flow::new(shift(2.5, 1.0), hole);
-        let chain = whole(vec![&first, &second]);
+        let chain = whole(&[&first, &second]);
         assert_eq!(chain.field().vector(10, 6), [5.5, 1.0]);
         assert!(chain.valid().get(10, 6));
         assert!(!chain.valid().get(10, 5));

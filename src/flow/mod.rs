@@ -13,7 +13,7 @@ mod pair;
 mod places;
 mod warp;
 
-pub(crate) use chain::Chain;
+pub(crate) use chain::{Chain, reaches};
 pub use estimate::{Estimator, FlowEstimator, Quality};
 pub use field::FlowField;
 pub use pair::{Flow, FlowPair};

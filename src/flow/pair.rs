@@ -14,8 +14,26 @@ use super::{FlowError, check::comes_back};
 pub struct Flow {
     field: FlowField,
     valid: Mask,
-    /// Of each row the least and the greatest dy, in steps.
-    rises: Vec<[i16; 2]>,
+    /// Of each row.
+    reaches: Vec<Reach<i16>>,
+}
+
+/// How far vectors lead, in steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reach<T> {
+    /// The least and the greatest dx.
+    pub dx: [T; 2],
+    /// The least and the greatest dy.
+    pub dy: [T; 2],
+}
+
+impl Reach<i16> {
+    const NONE: Self = Self { dx: [i16::MAX, i16::MIN], dy: [i16::MAX, i16::MIN] };
+
+    fn or(self, other: Self) -> Self {
+        let wider = |a: [i16; 2], b: [i16; 2]| [a[0].min(b[0]), a[1].max(b[1])];
+        Self { dx: wider(self.dx, other.dx), dy: wider(self.dy, other.dy) }
+    }
 }
 
 impl Flow {
@@ -24,8 +42,13 @@ impl Flow {
     pub fn new(mut field: FlowField, valid: Mask) -> Self {
         assert_eq!(field.size(), valid.size(), "a flow and its validity");
         field.note(&valid);
-        let rises = (0..field.size().height()).map(|y| rise(field.row(y))).collect();
-        Self { field, valid, rises }
+        let reach = |y: usize| {
+            let mut reach = Reach::NONE;
+            widen(&mut reach, field.row(y));
+            reach
+        };
+        let reaches = (0..field.size().height()).map(reach).collect();
+        Self { field, valid, reaches }
     }
 
     /// Nothing moves and everything is valid.
@@ -56,10 +79,10 @@ impl Flow {
         &self.valid
     }
 
-    /// The least and the greatest dy of some rows, in steps.
-    pub(super) fn rise(&self, rows: RangeInclusive<usize>) -> [i32; 2] {
-        let wider = |[low, high]: [i16; 2], row: &[i16; 2]| [low.min(row[0]), high.max(row[1])];
-        self.rises[rows].iter().fold([i16::MAX, i16::MIN], wider).map(i32::from)
+    /// Of some rows.
+    pub(super) fn reach(&self, rows: RangeInclusive<usize>) -> Reach<i32> {
+        let Reach { dx, dy } = self.reaches[rows].iter().fold(Reach::NONE, |all, &row| all.or(row));
+        Reach { dx: dx.map(i32::from), dy: dy.map(i32::from) }
     }
 
     /// The share of pixels that are valid, in [0, 1].
@@ -68,19 +91,13 @@ impl Flow {
     }
 }
 
-fn rise(row: &[[i16; 2]]) -> [i16; 2] {
-    let mut rise = [i16::MAX, i16::MIN];
-    widen(&mut rise, row);
-    rise
-}
-
 vectorised! {
-    fn widen(rise: &mut [i16; 2], row: &[[i16; 2]]) {
-        let (mut low, mut high) = (rise[0], rise[1]);
-        for &[_, dy] in row {
-            (low, high) = (low.min(dy), high.max(dy));
+    fn widen(reach: &mut Reach<i16>, row: &[[i16; 2]]) {
+        let ([mut left, mut right], [mut up, mut down]) = (reach.dx, reach.dy);
+        for &[dx, dy] in row {
+            (left, right, up, down) = (left.min(dx), right.max(dx), up.min(dy), down.max(dy));
         }
-        *rise = [low, high];
+        (reach.dx, reach.dy) = ([left, right], [up, down]);
     }
 }
 

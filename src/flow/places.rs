@@ -4,7 +4,7 @@
 //! is sampled there. Each grid row is widened to the mask's width once, for all the mask's
 //! rows that lie beside it. A grid of the mask's own size is taken as it is.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use crate::frame::FrameSize;
 use crate::simd::vectorised;
@@ -69,16 +69,48 @@ impl Upscale {
         first.saturating_sub(beside)..=(last + beside).min(mask - 1)
     }
 
-    /// Scratch memory to go down the rows with; each thread has its own.
-    pub fn band(&self) -> Band<'_> {
-        let (grid, width) = if self.is_as_is() { (0, 0) } else { (self.grid.width(), self.mask.width()) };
-        let row = || GridRow::new(grid, width);
-        Band { upscale: self, above: row(), below: row() }
+    /// The columns of the grid that these of the mask lie between.
+    pub fn grid_columns(&self, columns: &Range<usize>) -> Range<usize> {
+        match self.columns[columns.clone()] {
+            [] => 0..0,
+            _ if self.is_as_is() => columns.clone(),
+            [first, ..] => {
+                let last = self.columns[columns.end - 1].low as usize;
+                first.low as usize..(last + 2).min(self.grid.width())
+            }
+        }
     }
 
-    /// Scratch memory for one row after another, of whatever flow.
-    pub fn places(&self) -> Places {
-        Places::new(self.mask)
+    /// The columns of the mask that may be sampled at one of `columns` where flow leads so many
+    /// steps to the side, from the least to the greatest.
+    pub fn columns_before(&self, columns: &Range<usize>, [least, greatest]: [i32; 2]) -> Range<usize> {
+        let px = |steps: i32| {
+            f64::from(steps) / f64::from(ONE) * self.mask.width() as f64 / self.grid.width() as f64
+        };
+        // The pixel beside is sampled too; one more for rounding.
+        let first = columns.start as f64 - px(greatest) - 2.0;
+        let end = columns.end as f64 - px(least) + 2.0;
+        // Below 0 is 0.
+        first as usize..(end as usize).min(self.mask.width())
+    }
+
+    /// Scratch memory to go down the rows with, in some columns of the mask; each thread has its
+    /// own.
+    pub fn band(&self, columns: Range<usize>) -> Band<'_> {
+        let grid_columns = self.grid_columns(&columns);
+        let (grid, width) = if self.is_as_is() { (0, 0) } else { (grid_columns.len(), columns.len()) };
+        let row = || GridRow::new(grid, width);
+        Band { upscale: self, columns, grid_columns, above: row(), below: row() }
+    }
+
+    /// Scratch memory for these columns of one row after another, of whatever flow.
+    pub fn places(&self, columns: Range<usize>) -> Places {
+        Places::new(self.mask, columns)
+    }
+
+    /// All of the mask's.
+    pub fn all_columns(&self) -> Range<usize> {
+        0..self.mask.width()
     }
 
     fn is_as_is(&self) -> bool {
@@ -90,18 +122,20 @@ impl Upscale {
 /// to the mask's width, for the rows that lie between them.
 pub(crate) struct Band<'a> {
     upscale: &'a Upscale,
+    columns: Range<usize>,
+    grid_columns: Range<usize>,
     above: GridRow,
     below: GridRow,
 }
 
 impl Band<'_> {
-    /// Fills in where row `y` of the mask is to be sampled. `flow` gives rows of the grid, as
-    /// [`FlowField::row`](super::FlowField) does, always of the same flow; it is only asked for
-    /// [`Upscale::grid_rows`].
+    /// Fills in where row `y` of the mask is to be sampled, in the band's columns. `flow` gives rows
+    /// of the grid, as [`FlowField::row`](super::FlowField) does, always of the same flow; it is only
+    /// asked for [`Upscale::grid_rows`] and only looked at in [`Upscale::grid_columns`].
     pub fn row<'f>(&mut self, y: usize, flow: impl Fn(usize) -> &'f [[i16; 2]], places: &mut Places) {
         let Upscale { grid, mask, .. } = self.upscale;
         if self.upscale.is_as_is() {
-            return fill_as_is(places, y, flow(y));
+            return fill_as_is(places, y, &flow(y)[self.columns.clone()]);
         }
         let [low, next] = self.upscale.grid_rows(y);
         let share = Between::new(y, mask.height(), grid.height()).share;
@@ -110,7 +144,8 @@ impl Band<'_> {
         }
         for (row, y) in [(&mut self.above, low), (&mut self.below, next)] {
             if row.y.replace(y) != Some(y) {
-                fill_grid_row(row, self.upscale, flow(y));
+                let flow = &flow(y)[self.grid_columns.clone()];
+                fill_grid_row(row, self.upscale, &self.columns, self.grid_columns.start, flow);
             }
         }
         fill_places(places, y, share, &self.above, &self.below);
@@ -142,21 +177,24 @@ impl GridRow {
 }
 
 vectorised! {
-    fn fill_grid_row(grid_row: &mut GridRow, upscale: &Upscale, flow: &[[i16; 2]]) {
+    /// `flow` begins at column `first` of the grid.
+    fn fill_grid_row(grid_row: &mut GridRow, upscale: &Upscale, columns: &Range<usize>, first: usize, flow: &[[i16; 2]]) {
         let per_step = |mask: usize, grid: usize| mask as f32 / grid as f32 / ONE as f32;
         let scale_x = per_step(upscale.mask.width(), upscale.grid.width());
         let scale_y = per_step(upscale.mask.height(), upscale.grid.height());
         let GridRow { knots, wide, dx, dy, weight, .. } = grid_row;
-        let width = upscale.grid.width();
         for (knot, &vector) in knots.iter_mut().zip(flow) {
             let vector = packed(vector);
             let [dx, dy] = unpacked(vector);
             let weight = if vector & HOLDS == 0 { 0.0 } else { f32::from(FULL) };
             *knot = [dx as f32 * scale_x, dy as f32 * scale_y, weight, 0.0];
         }
-        knots[width] = knots[width - 1];
-        for (wide, &Between { low, share }) in wide.iter_mut().zip(&upscale.columns) {
-            let (a, b) = (knots[low as usize], knots[low as usize + 1]);
+        if let [.., last, beyond] = &mut knots[..] {
+            *beyond = *last;
+        }
+        for (wide, &Between { low, share }) in wide.iter_mut().zip(&upscale.columns[columns.clone()]) {
+            let low = low as usize - first;
+            let (a, b) = (knots[low], knots[low + 1]);
             *wide = std::array::from_fn(|i| a[i] + (b[i] - a[i]) * share);
         }
         for ((dx, dy), (weight, &knot)) in dx.iter_mut().zip(dy).zip(weight.iter_mut().zip(&*wide)) {
@@ -165,10 +203,11 @@ vectorised! {
     }
 }
 
-/// Where to sample for the pixels of one row: the first of four neighbours and the shares,
-/// in 1/256, of those to its right and below. Padded to whole blocks.
+/// Where to sample for the pixels of one row, or a part of it: the first of four neighbours and the
+/// shares, in 1/256, of those to its right and below. Padded to whole blocks.
 pub(crate) struct Places {
     size: FrameSize,
+    columns: Range<usize>,
     offsets: Vec<u32>,
     right: Vec<u16>,
     down: Vec<u16>,
@@ -188,10 +227,11 @@ pub(super) struct Block<'a> {
 }
 
 impl Places {
-    fn new(size: FrameSize) -> Self {
-        let padded = size.width().next_multiple_of(BLOCK);
+    fn new(size: FrameSize, columns: Range<usize>) -> Self {
+        let padded = columns.len().next_multiple_of(BLOCK);
         Self {
             size,
+            columns,
             offsets: vec![0; padded],
             right: vec![0; padded],
             down: vec![0; padded],
@@ -203,6 +243,11 @@ impl Places {
     /// Of the mask.
     pub fn size(&self) -> FrameSize {
         self.size
+    }
+
+    /// How many pixels of the row.
+    pub fn len(&self) -> usize {
+        self.columns.len()
     }
 
     #[inline(always)]
@@ -219,13 +264,13 @@ impl Places {
 
     /// How much each pixel's sample counts, 0 to [`FULL`]; 0 outside the picture.
     pub fn weights(&self) -> &[u8] {
-        &self.weights[..self.size.width()]
+        &self.weights[..self.len()]
     }
 }
 
 vectorised! {
     fn fill_places(places: &mut Places, y: usize, share: f32, above: &GridRow, below: &GridRow) {
-        let (width, height) = (places.size.width(), places.size.height());
+        let (width, height, first) = (places.size.width(), places.size.height(), places.columns.start as i32);
         let (last_x, last_y) = ((width - 1) as f32, (height - 1) as f32);
         // The neighbours to the right and below are fetched too, so the last column is
         // reached from the one before it.
@@ -236,7 +281,7 @@ vectorised! {
         let trust = above.weight.iter().zip(&below.weight);
         let out = places.offsets.iter_mut().zip(&mut places.right).zip(&mut places.down).zip(&mut places.weights);
         for (x, ((((offset, right), down), weight), ((dx, dy), trust))) in out.zip(dx.zip(dy).zip(trust)).enumerate() {
-            let at_x = x as i32 as f32 + lerp(*dx.0, *dx.1);
+            let at_x = (first + x as i32) as f32 + lerp(*dx.0, *dx.1);
             let at_y = y as f32 + lerp(*dy.0, *dy.1);
             let inside = (at_x >= -0.5) & (at_x <= last_x + 0.5) & (at_y >= -0.5) & (at_y <= last_y + 0.5);
             let inside = if inside { 1.0 } else { 0.0 };
@@ -258,6 +303,7 @@ vectorised! {
     /// Of a grid of the mask's own size.
     fn fill_as_is(places: &mut Places, y: usize, flow: &[[i16; 2]]) {
         let (width, height) = (places.size.width() as i32, places.size.height() as i32);
+        let first_x = places.columns.start as i32;
         let share = |steps: i32| (steps << (8 - FRACTION_BITS)) as u16;
         let Places { offsets, right, down, weights, straight, .. } = places;
         let offsets = offsets.as_chunks_mut::<BLOCK>().0.iter_mut().zip(straight);
@@ -272,7 +318,7 @@ vectorised! {
             for i in 0..BLOCK {
                 let vector = packed(here[i]);
                 let [dx, dy] = unpacked(vector);
-                let (x, y) = ((block * BLOCK + i) as i32 * ONE + dx, y as i32 * ONE + dy);
+                let (x, y) = ((first_x + (block * BLOCK + i) as i32) * ONE + dx, y as i32 * ONE + dy);
                 counts[i] = vector & HOLDS & inside(x, width) & inside(y, height);
                 let ((x0, right), (y0, down)) = (between(x, width), between(y, height));
                 (to_right[i], to_below[i]) = (share(right), share(down));

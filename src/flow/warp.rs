@@ -51,7 +51,8 @@ pub fn warp_masks(masks: &[&Mask], flow: &Flow) -> (Vec<Mask>, Mask) {
 /// Planes of 8-bit values of one frame, and where they hold.
 fn warp_planes(planes: &[&[u8]], size: FrameSize, flow: &Flow) -> (Vec<Vec<u8>>, Mask) {
     let upscale = Upscale::new(flow.size(), size);
-    let mut warped = vec![vec![0; size.pixels()]; planes.len()];
+    // Not copies of one: memory that is 0 from the system need not be written.
+    let mut warped: Vec<_> = planes.iter().map(|_| vec![0; size.pixels()]).collect();
     let mut sure = vec![0; size.pixels()];
     let (width, band_px) = (size.width(), rows_per_band(size) * size.width());
     // Of each band of rows, its part of what is sure and of each plane.
@@ -63,7 +64,8 @@ fn warp_planes(planes: &[&[u8]], size: FrameSize, flow: &Flow) -> (Vec<Vec<u8>>,
         }
     }
     bands.into_par_iter().enumerate().for_each(|(i, (sure, mut warped))| {
-        let (mut band, mut places) = (upscale.band(), upscale.places());
+        let all = upscale.all_columns();
+        let (mut band, mut places) = (upscale.band(all.clone()), upscale.places(all));
         for (row, sure) in sure.chunks_mut(width).enumerate() {
             band.row(i * rows_per_band(size) + row, |y| flow.field().row(y), &mut places);
             sure.copy_from_slice(places.weights());
@@ -128,7 +130,7 @@ fn sample_with<T: Copy + Default, P: Copy + Default>(
 ) {
     let (width, height) = (places.size().width(), places.size().height());
     assert_eq!(plane.len(), width * height, "a plane of the mask's size");
-    assert_eq!(out.len(), width, "a row of the mask's size");
+    assert_eq!(out.len(), places.len(), "a value for each place");
     let is_thin = width < 2 || height < 2;
     let (mut tops, mut bottoms) = ([P::default(); BLOCK], [P::default(); BLOCK]);
     let mut blended = [T::default(); BLOCK];

@@ -245,13 +245,16 @@ impl Segment {
 
     /// Keeps the classes that matter, shifted so that no exponential overflows.
     fn drop_negligible(&mut self) {
+        // `max` and `min` would look after NaN too, which takes longer.
         let (mut floor, mut top) = (f32::MIN, f32::MIN);
         for &(_, left, right) in &self.live {
-            floor = floor.max(left.min(right));
-            top = top.max(left.max(right));
+            let (low, high) = if left < right { (left, right) } else { (right, left) };
+            floor = if low > floor { low } else { floor };
+            top = if high > top { high } else { top };
         }
+        let negligible = floor - NEGLIGIBLE_LOGIT;
         self.live.retain_mut(|(_, left, right)| {
-            let matters = left.max(*right) > floor - NEGLIGIBLE_LOGIT;
+            let matters = !(*left <= negligible && *right <= negligible);
             *left -= top;
             *right -= top;
             matters
@@ -263,10 +266,7 @@ impl Segment {
         self.exponentials.resize(self.live.len() * blocks, Block::default());
         self.sums.clear();
         self.sums.resize(blocks, [f32::MIN_POSITIVE; BLOCK]);
-        for (&(_, left, right), values) in self.live.iter().zip(self.exponentials.chunks_exact_mut(blocks)) {
-            exponentials(values, span, left, right);
-            add(&mut self.sums, values);
-        }
+        exponentials(&mut self.exponentials, &mut self.sums, &self.live, span);
     }
 }
 
@@ -281,8 +281,15 @@ fn along(span: &Span, values: &mut [Block], step: impl Fn(f32, &mut f32)) {
 }
 
 vectorised! {
-    fn exponentials(values: &mut [Block], span: &Span, left: f32, right: f32) {
-        along(span, values, |way, value| *value = exp(left + way * (right - left)));
+    /// Of one class after the other, and their sums. Spans are short: a call for each class would
+    /// take longer than what it does.
+    fn exponentials(values: &mut [Block], sums: &mut [Block], live: &[(usize, f32, f32)], span: &Span) {
+        for (&(_, left, right), values) in live.iter().zip(values.chunks_exact_mut(sums.len())) {
+            along(span, values, |way, value| *value = exp(left + way * (right - left)));
+            for (sum, value) in sums.as_flattened_mut().iter_mut().zip(values.as_flattened()) {
+                *sum += value;
+            }
+        }
     }
 }
 

@@ -24,8 +24,9 @@ use crate::frame::FrameSize;
 use crate::mask::SoftMask;
 use crate::simd::vectorised;
 
-use super::recursion::{ONE, Recursion, STATE_BITS, Start, State, Weight};
+use super::recursion::{ONE, Recursion, STATE_BITS, Start, State, Weight, steps_in_place};
 use super::scenes::{Filter, masks_of};
+use super::window::bands;
 use super::{Alpha, Masks, SmoothFrame};
 
 vectorised! {
@@ -124,6 +125,9 @@ pub(super) struct Centred {
     last: Option<State>,
 }
 
+/// Of which the means take 32 KiB.
+const PX_TOGETHER: usize = 1 << 14;
+
 /// The least a backward run looks ahead, however little memory there is.
 const LEAST_LOOKAHEAD: usize = 4;
 
@@ -145,6 +149,59 @@ impl Centred {
 
     /// Runs backward over everything held and gives back the first `count` frames.
     fn emit(&mut self, count: usize) -> Vec<Masks> {
+        let ready = match self.past_weights() {
+            Some(weights) => self.run_back_in_place(count, &weights),
+            None => self.run_back_along(count),
+        };
+        self.last = self.held.drain(..count).next_back().map(|(_, state)| state);
+        ready
+    }
+
+    /// The sums of weights of the past, if nothing moves.
+    fn past_weights(&self) -> Option<Vec<i32>> {
+        let weight = |(frame, past): &(SmoothFrame, State)| match past.weight {
+            Weight::Everywhere(weight) if frame.flow.is_none() => Some(weight),
+            _ => None,
+        };
+        self.held.iter().map(weight).collect()
+    }
+
+    /// Where nothing moves, pixels know nothing of each other: some of them go through all the
+    /// frames while they are in the fastest cache.
+    fn run_back_in_place(&self, count: usize, past_weights: &[i32]) -> Vec<Masks> {
+        let Some((newest, _)) = self.held.back().filter(|_| count > 0) else { return Vec::new() };
+        let (size, classes) = (newest.masks[0].size(), newest.masks.len());
+        let mut step = (self.recursion.first_weight(), ONE);
+        let mut steps = vec![step];
+        while steps.len() < self.held.len() {
+            step = self.recursion.weight_and_gain_alike(step.0);
+            steps.push(step);
+        }
+        steps.reverse();
+        let alpha = self.recursion.alpha() * ONE as f32;
+        // Class after class of frame after frame.
+        let mut planes: Vec<_> = (0..count * classes).map(|_| vec![0; size.pixels()]).collect();
+        bands(&mut planes, PX_TOGETHER).into_par_iter().enumerate().for_each(|(band, mut outs)| {
+            let at = band * PX_TOGETHER..band * PX_TOGETHER + outs[0].len();
+            let mut mean = vec![0; at.len()];
+            for class in 0..classes {
+                for (i, (frame, past)) in self.held.iter().enumerate().rev() {
+                    let values = &frame.masks[class].values()[at.clone()];
+                    let (weight, gain) = steps[i];
+                    steps_in_place(&mut mean, values, gain);
+                    if i < count {
+                        let shares = Shares::of(alpha, past_weights[i] as f32, weight as f32);
+                        let past = &past.means[class][at.clone()];
+                        both_alike(outs[i * classes + class], values, past, &mean, shares);
+                    }
+                }
+            }
+        });
+        let mut planes = planes.into_iter();
+        (0..count).map(|_| masks_of(size, planes.by_ref().take(classes).collect())).collect()
+    }
+
+    fn run_back_along(&self, count: usize) -> Vec<Masks> {
         let mut future: Option<State> = None;
         let mut ready = Vec::with_capacity(count);
         for i in (0..self.held.len()).rev() {
@@ -162,7 +219,6 @@ impl Centred {
             future = Some(state);
         }
         ready.reverse();
-        self.last = self.held.drain(..count).next_back().map(|(_, state)| state);
         ready
     }
 }

@@ -53,15 +53,20 @@ impl Recursion {
         self.alpha
     }
 
+    /// The sum of weights after the first frame. Its gain is [`ONE`].
+    pub fn first_weight(self) -> i32 {
+        match self.start {
+            Start::Full => ONE,
+            Start::Alike => to_fixed(self.alpha),
+        }
+    }
+
     /// The state after the first frame.
     pub fn begin(self, masks: &[SoftMask]) -> State {
         let exact =
             |mask: &SoftMask| mask.values().iter().map(|&value| u16::from(value) << STATE_BITS).collect();
-        let weight = match self.start {
-            Start::Full => ONE,
-            Start::Alike => to_fixed(self.alpha),
-        };
-        State { means: masks.iter().map(exact).collect(), weight: Weight::Everywhere(weight) }
+        let weight = Weight::Everywhere(self.first_weight());
+        State { means: masks.iter().map(exact).collect(), weight }
     }
 
     /// The sum of weights after this frame and the gain with which its sample enters the
@@ -89,9 +94,15 @@ impl Recursion {
         }
     }
 
-    fn advance_in_place(self, last: &State, past: i32, masks: &[SoftMask]) -> State {
+    /// The sum of weights after a frame, and its gain, where the sum before it was `past` and all
+    /// pixels are alike.
+    pub fn weight_and_gain_alike(self, past: i32) -> (i32, i32) {
         let (weight, gain) = self.weight_and_gain(past as f32 / ONE as f32);
-        let gain = to_fixed(gain);
+        (to_fixed(weight), to_fixed(gain))
+    }
+
+    fn advance_in_place(self, last: &State, past: i32, masks: &[SoftMask]) -> State {
+        let (weight, gain) = self.weight_and_gain_alike(past);
         let band_px = rows_per_band(masks[0].size()) * masks[0].size().width();
         let advance = |(mask, last): (&SoftMask, &Vec<u16>)| {
             let mut mean = vec![0; last.len()];
@@ -103,7 +114,7 @@ impl Recursion {
         };
         State {
             means: masks.iter().zip(&last.means).map(advance).collect(),
-            weight: Weight::Everywhere(to_fixed(weight)),
+            weight: Weight::Everywhere(weight),
         }
     }
 
@@ -116,7 +127,8 @@ impl Recursion {
         let mut weights = vec![0u16; size.pixels()];
         let bands = bands(&mut means, rows * width).into_par_iter().zip(weights.par_chunks_mut(rows * width));
         bands.enumerate().for_each(|(i, (mut means, weights))| {
-            let (mut grid, mut places) = (upscale.band(), upscale.places());
+            let all = upscale.all_columns();
+            let (mut grid, mut places) = (upscale.band(all.clone()), upscale.places(all));
             let (mut past, mut gains, mut warped) = (vec![0u16; width], vec![0i32; width], vec![0u16; width]);
             for (row, weights) in weights.chunks_mut(width).enumerate() {
                 let y = i * rows + row;
@@ -154,6 +166,14 @@ vectorised! {
     fn steps_alike(mean: &mut [u16], last: &[u16], values: &[u8], gain: i32) {
         for ((mean, &last), &value) in mean.iter_mut().zip(last).zip(values) {
             *mean = step(last, value, gain);
+        }
+    }
+}
+
+vectorised! {
+    pub(super) fn steps_in_place(mean: &mut [u16], values: &[u8], gain: i32) {
+        for (mean, &value) in mean.iter_mut().zip(values) {
+            *mean = step(*mean, value, gain);
         }
     }
 }

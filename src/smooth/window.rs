@@ -6,11 +6,11 @@
 //! motion compensation neighbours are moved into place, so one side is as good as both.
 
 use std::collections::VecDeque;
-use std::ops::RangeInclusive;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::flow::{Band, Chain, Flow, Upscale, rows_per_band};
+use crate::flow::{Band, Chain, Flow, Upscale, reaches, rows_per_band};
 use crate::frame::FrameSize;
 
 use super::scenes::{Filter, masks_of};
@@ -120,27 +120,31 @@ fn plain(kernel: &impl Kernel, window: &[Held]) -> Masks {
 
 /// Neighbours moved along the flow, which is on `grid`, onto the frame in the centre.
 fn moved(kernel: &impl Kernel, window: &[Held], centre: usize, grid: FrameSize) -> Masks {
-    let Held { frame: own, .. } = &window[centre];
+    let Held { frame: own, filled } = &window[centre];
     let (size, classes) = (own.masks[0].size(), own.masks.len());
     let width = size.width();
     let upscale = Upscale::new(grid, size);
-    let mut planes = vec![vec![0; size.pixels()]; classes];
+    let ways = ways(window, centre);
+    let neighbours: usize = ways.iter().map(|way| way.frames.len()).sum();
+    let mut planes: Vec<_> = (0..classes).map(|_| vec![0; size.pixels()]).collect();
     let rows = rows_per_band(size);
     bands(&mut planes, rows * width).into_par_iter().enumerate().for_each(|(i, mut band)| {
-        let mut ways = ways(window, centre, &upscale);
-        let mut places = upscale.places();
-        let neighbours: usize = ways.iter().map(|way| way.neighbours.len()).sum();
-        let samples = || Samples { values: vec![0; width], weights: vec![0; width] };
+        // Where all samples are 0, so is what becomes of them.
+        let sees = |y: usize| ways.iter().map(|way| way.sees(y, &upscale)).fold(filled[y].clone(), both);
+        let seen: Vec<Range<usize>> = (i * rows..).take(band[0].len() / width).map(sees).collect();
+        let columns = seen.iter().cloned().fold(NOTHING, both);
+        if columns.is_empty() {
+            return;
+        }
+        let mut ways = ways.each_ref().map(|way| way.within(&columns, &upscale));
+        let mut places = upscale.places(columns.clone());
+        let samples = || Samples { values: vec![0; columns.len()], weights: vec![0; columns.len()] };
         let mut samples: Vec<Vec<Samples>> =
             (0..classes).map(|_| (0..neighbours).map(|_| samples()).collect()).collect();
-        for row in 0..band[0].len() / width {
+        for (row, _) in seen.iter().enumerate().filter(|(_, seen)| !seen.is_empty()) {
             let y = i * rows + row;
-            // Where all samples are 0, so is what becomes of them.
-            if window[centre].is_empty(y..=y) && ways.iter().all(|way| way.is_empty(y, &upscale)) {
-                continue;
-            }
             let mut n = 0;
-            for Way { chain, neighbours } in &mut ways {
+            for (chain, neighbours) in &mut ways {
                 upscale.grid_rows(y).into_iter().for_each(|y| chain.reach(y));
                 for (nth, (held, grid)) in neighbours.iter_mut().enumerate() {
                     grid.row(y, |y| chain.row(nth, y), &mut places);
@@ -151,9 +155,9 @@ fn moved(kernel: &impl Kernel, window: &[Held], centre: usize, grid: FrameSize) 
                     n += 1;
                 }
             }
-            let at = row * width..(row + 1) * width;
+            let part = |y: usize| y * width + columns.start..y * width + columns.end;
             for ((mask, samples), out) in own.masks.iter().zip(&samples).zip(&mut band) {
-                kernel.weighted(&mask.values()[y * width..][..width], samples, &mut out[at.clone()]);
+                kernel.weighted(&mask.values()[part(y)], samples, &mut out[part(row)]);
             }
         }
     });
@@ -169,60 +173,80 @@ pub(super) fn bands<T>(planes: &mut [Vec<T>], band_px: usize) -> Vec<Vec<&mut [T
 /// A frame in the window.
 struct Held {
     frame: SmoothFrame,
-    /// How many of the rows above each row are not all 0, in any class.
-    filled_above: Vec<u32>,
+    /// Of each row, the columns outside of which all is 0, in every class.
+    filled: Vec<Range<usize>>,
+}
+
+/// As columns.
+const NOTHING: Range<usize> = 0..0;
+
+/// The columns of both and those between.
+fn both(a: Range<usize>, b: Range<usize>) -> Range<usize> {
+    match (a.is_empty(), b.is_empty()) {
+        (true, _) => b,
+        (_, true) => a,
+        _ => a.start.min(b.start)..a.end.max(b.end),
+    }
 }
 
 impl Held {
     fn new(frame: SmoothFrame) -> Self {
         let size = frame.masks[0].size();
-        let is_filled = |y: usize| {
-            let row = y * size.width()..(y + 1) * size.width();
-            frame
-                .masks
-                .iter()
-                .any(|mask| mask.values()[row.clone()].iter().fold(0, |all, value| all | value) != 0)
+        let row = |y: usize| {
+            let rows =
+                frame.masks.iter().map(|mask| filled(&mask.values()[y * size.width()..][..size.width()]));
+            rows.fold(NOTHING, both)
         };
-        let mut filled = 0;
-        let rows = (0..size.height()).map(|y| {
-            filled += u32::from(is_filled(y));
-            filled
-        });
-        let filled_above = std::iter::once(0).chain(rows).collect();
-        Self { frame, filled_above }
-    }
-
-    /// Whether all these rows are 0.
-    fn is_empty(&self, rows: RangeInclusive<usize>) -> bool {
-        self.filled_above[*rows.start()] == self.filled_above[rows.end() + 1]
+        let filled = (0..size.height()).map(row).collect();
+        Self { frame, filled }
     }
 }
 
-/// A way through time from the frame in the centre.
+/// The columns outside of which a row is 0, or some more.
+fn filled(row: &[u8]) -> Range<usize> {
+    const TOGETHER: usize = 64;
+    let is_filled = |part: &[u8]| part.iter().fold(0, |all, value| all | value) != 0;
+    let mut parts = row.chunks(TOGETHER);
+    let Some(first) = parts.position(is_filled) else { return NOTHING };
+    let last = parts.rposition(is_filled).map_or(first, |after| first + 1 + after);
+    first * TOGETHER..((last + 1) * TOGETHER).min(row.len())
+}
+
+/// A way through time from the frame in the centre: the flow from each frame to the next.
 struct Way<'a> {
-    chain: Chain<'a>,
-    /// The frames on the way, and how the flow to each lies on them.
-    neighbours: Vec<(&'a Held, Band<'a>)>,
+    frames: Vec<&'a Held>,
+    steps: Vec<&'a Flow>,
 }
 
 impl Way<'_> {
-    /// Whether all that row `y` of the frame in the centre may become is 0.
-    fn is_empty(&self, y: usize, upscale: &Upscale) -> bool {
+    /// The columns of row `y` of the frame in the centre that may sample something else than 0.
+    fn sees(&self, y: usize, upscale: &Upscale) -> Range<usize> {
         let [low, next] = upscale.grid_rows(y);
-        let mut rows = self.neighbours.iter().zip(self.chain.rows_from(low..=next));
-        rows.all(|((held, _), rows)| held.is_empty(upscale.mask_rows(&rows)))
+        let seen = self.frames.iter().zip(reaches(&self.steps, low..=next)).map(|(held, (rows, aside))| {
+            let there = held.filled[upscale.mask_rows(&rows)].iter().cloned().fold(NOTHING, both);
+            if there.is_empty() { NOTHING } else { upscale.columns_before(&there, aside) }
+        });
+        seen.fold(NOTHING, both)
+    }
+
+    /// The chain of flows in some columns, and the frames on the way with how the flow to each lies
+    /// on them.
+    fn within<'s>(
+        &'s self,
+        columns: &Range<usize>,
+        upscale: &'s Upscale,
+    ) -> (Chain<'s>, Vec<(&'s Held, Band<'s>)>) {
+        let frames = self.frames.iter().map(|&held| (held, upscale.band(columns.clone())));
+        (Chain::new(&self.steps, upscale.grid_columns(columns)), frames.collect())
     }
 }
 
 /// To the frames before the centre and to those after it, as far as there is flow.
-fn ways<'a>(window: &'a [Held], centre: usize, upscale: &'a Upscale) -> [Way<'a>; 2] {
+fn ways(window: &[Held], centre: usize) -> [Way<'_>; 2] {
     let flow_into = |frame: usize| window[frame].frame.flow.as_ref();
-    let earlier = (0..centre).rev().map_while(|s| Some((s, flow_into(s + 1)?.backward())));
-    let later = (centre + 1..window.len()).map_while(|s| Some((s, flow_into(s)?.forward())));
-    [earlier.unzip(), later.unzip()].map(|(frames, steps): (Vec<usize>, Vec<&Flow>)| Way {
-        chain: Chain::new(steps),
-        neighbours: frames.into_iter().map(|frame| (&window[frame], upscale.band())).collect(),
-    })
+    let earlier = (0..centre).rev().map_while(|s| Some((&window[s], flow_into(s + 1)?.backward())));
+    let later = (centre + 1..window.len()).map_while(|s| Some((&window[s], flow_into(s)?.forward())));
+    [earlier.unzip(), later.unzip()].map(|(frames, steps)| Way { frames, steps })
 }
 
 #[cfg(test)]
@@ -237,7 +261,7 @@ mod tests {
     fn any_frames() -> impl Strategy<Value = Vec<SmoothFrame>> {
         let size = FrameSize::new(70, 24).unwrap();
         let field =
-            (-40i16..40, -200i16..200, proptest::collection::vec((-9i16..9, -20i16..20), size.pixels()))
+            (-600i16..600, -200i16..200, proptest::collection::vec((-9i16..9, -20i16..20), size.pixels()))
                 .prop_map(move |(dx, dy, rest)| {
                     let steps = rest.into_iter().map(|(x, y)| [dx + x, dy + y]).collect();
                     Flow::new(
@@ -245,11 +269,13 @@ mod tests {
                         Mask::from_fn(size, |x, y| (3 * x + y) % 11 != 0),
                     )
                 });
-        // A subject of some rows, and nothing above and below it.
-        let subject = (0usize..24, 0usize..8, any::<u8>());
-        let frame = (subject, field.clone(), field).prop_map(move |((top, rows, seed), there, back)| {
+        // A subject of some rows and columns, and nothing around it.
+        let subject = (0usize..24, 0usize..8, 0usize..70, 0usize..70, any::<u8>());
+        let frame = (subject, field.clone(), field).prop_map(move |(subject, there, back)| {
+            let (top, rows, left, columns, seed) = subject;
             let value = |i: usize| {
-                let is_subject = (top..top + rows).contains(&(i / size.width()));
+                let is_subject = (top..top + rows).contains(&(i / size.width()))
+                    && (left..left + columns).contains(&(i % size.width()));
                 if is_subject { (i as u8).wrapping_mul(97).wrapping_add(seed) } else { 0 }
             };
             let mask = SoftMask::new(size, (0..size.pixels()).map(value).collect());
@@ -260,9 +286,9 @@ mod tests {
     }
 
     proptest! {
-        /// A second class that is nowhere 0 has every row looked at.
+        /// A second class that is nowhere 0 has every pixel looked at.
         #[test]
-        fn rows_that_are_left_out_are_0_anyway(frames in any_frames(), width in 20u32..160, height in 10u32..80) {
+        fn what_is_left_out_is_0_anyway(frames in any_frames(), width in 20u32..160, height in 10u32..80) {
             let size = FrameSize::new(width, height).unwrap();
             let with = |is_full: bool| {
                 let frames = frames.iter().map(|frame| {
