@@ -85,8 +85,8 @@ impl VideoFormat {
         match self {
             Self::Ffv1Grey => "ffv1 -level 3 -g 1 -slicecrc 1 -pix_fmt gray -color_range pc",
             Self::Ffv1Alpha => "ffv1 -level 3 -g 1 -slicecrc 1 -pix_fmt bgra",
-            Self::H264Grey => "libx264 -preset veryfast -crf 12",
-            Self::H264 => "libx264 -preset veryfast -crf 14",
+            Self::H264Grey => "libx264 -preset veryfast -subq 1 -crf 12",
+            Self::H264 => "libx264 -preset veryfast -subq 1 -crf 14",
             Self::ProRes4444 => "prores_ks -profile:v 4444 -alpha_bits 16 -vendor apl0",
             Self::Vp9Alpha => {
                 "libvpx-vp9 -crf 18 -b:v 0 -row-mt 1 -deadline good -cpu-used 4 -auto-alt-ref 0"
