@@ -103,7 +103,8 @@ pub struct SummaryBuilder {
     cuts: usize,
     empty: [usize; 2],
     jitter: [AreaJitter; 2],
-    metrics: [[Series; 3]; Metric::ALL.len()],
+    /// Of raw and smoothed.
+    metrics: [[Series; 2]; Metric::ALL.len()],
     agreement: Series,
     valid_share: Series,
 }
@@ -135,12 +136,11 @@ impl SummaryBuilder {
         for (count, side) in self.empty.iter_mut().zip(sides) {
             *count += usize::from(side.empty);
         }
-        for (metric, [raw, smoothed, difference]) in Metric::ALL.into_iter().zip(&mut self.metrics) {
+        for (metric, series) in Metric::ALL.into_iter().zip(&mut self.metrics) {
             let counts = |empty: bool| !(empty && metric.compares_neighbours());
-            let [of_raw, of_smoothed] = sides.map(|side| side[metric].filter(|_| counts(side.empty)));
-            raw.push(row.frame, of_raw);
-            smoothed.push(row.frame, of_smoothed);
-            difference.push(row.frame, of_smoothed.zip(of_raw).map(|(smoothed, raw)| smoothed - raw));
+            for (series, side) in series.iter_mut().zip(sides) {
+                series.push(row.frame, side[metric].filter(|_| counts(side.empty)));
+            }
         }
         let both_empty = sides.iter().all(|side| side[Metric::Area] == Some(0.0));
         self.agreement.push(row.frame, row.agreement.filter(|_| !both_empty));
@@ -150,9 +150,10 @@ impl SummaryBuilder {
     /// The lag and the scores against ground truth come from their own meters, and are
     /// absent here.
     pub fn finish(self) -> ClassSummary {
-        let metrics = Metric::ALL.into_iter().zip(self.metrics).map(|(metric, series)| {
+        let metrics = Metric::ALL.into_iter().zip(self.metrics).map(|(metric, [raw, smoothed])| {
+            let difference = smoothed.minus(&raw);
             let [raw, smoothed, difference] =
-                series.map(|series| series.distribution(metric.higher_is_worse()));
+                [raw, smoothed, difference].map(|series| series.distribution(metric.higher_is_worse()));
             MetricSummary { raw, smoothed, difference }
         });
         let metrics = MetricTable(metrics.collect());
@@ -181,13 +182,24 @@ fn improvement_percent(instability: &MetricSummary) -> Option<f64> {
     (raw > 0.0).then(|| 100.0 * (raw - smoothed) / raw)
 }
 
-/// The values of one column that are there.
+/// The values of one column that are there, by frame.
 #[derive(Clone, Debug, Default)]
 struct Series(Vec<WorstFrame>);
 
 impl Series {
     fn push(&mut self, frame: FrameIndex, value: Option<f64>) {
         self.0.extend(value.map(|value| WorstFrame { frame, value }));
+    }
+
+    /// What it is more than `other`, at frames that both have.
+    fn minus(&self, other: &Self) -> Self {
+        let mut others = other.0.iter().peekable();
+        let difference = self.0.iter().filter_map(|&WorstFrame { frame, value }| {
+            while others.next_if(|other| other.frame < frame).is_some() {}
+            let other = others.next_if(|other| other.frame == frame)?;
+            Some(WorstFrame { frame, value: value - other.value })
+        });
+        Self(difference.collect())
     }
 
     fn distribution(mut self, higher_is_worse: bool) -> Option<Distribution> {
