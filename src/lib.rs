@@ -26,6 +26,7 @@ pub mod video;
 /// is a fault like any other.
 #[unsafe(no_mangle)]
 extern "C" fn steadymask_engine() -> ! {
+    process::keep_freed_memory();
     let code = std::panic::catch_unwind(cli::main).unwrap_or(cli::ExitCode::Fault);
     process::exit_now(code as i32)
 }

@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -25,29 +25,45 @@ pub(crate) use stage;
 /// Sums up how long each stage was busy, in all threads together. A stage inside another is
 /// part of that too.
 #[derive(Clone, Default)]
-pub struct StageClock(Arc<Mutex<BTreeMap<&'static str, Duration>>>);
+pub struct StageClock(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    busy: Mutex<BTreeMap<&'static str, Duration>>,
+    paused: OnceLock<Box<dyn Fn() -> Duration + Send + Sync>>,
+}
+
+/// An instant, and how long the process had been paused by then.
+struct Entered(Instant, Duration);
 
 impl StageClock {
     pub fn busy(&self) -> BTreeMap<&'static str, Duration> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.busy.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub fn reset(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    /// Leaves out how long the whole process was stopped, which `paused` says in all.
+    pub fn leave_out(&self, paused: impl Fn() -> Duration + Send + Sync + 'static) {
+        let _ = self.0.paused.set(Box::new(paused));
+    }
+
+    fn now(&self) -> Entered {
+        Entered(Instant::now(), self.0.paused.get().map_or(Duration::ZERO, |paused| paused()))
     }
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for StageClock {
     fn on_enter(&self, id: &span::Id, context: Context<'_, S>) {
         if let Some(span) = context.span(id) {
-            span.extensions_mut().replace(Instant::now());
+            span.extensions_mut().replace(self.now());
         }
     }
 
     fn on_exit(&self, id: &span::Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
-        let Some(entered) = span.extensions_mut().remove::<Instant>() else { return };
-        let mut busy = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *busy.entry(span.name()).or_default() += entered.elapsed();
+        let Some(entered) = span.extensions_mut().remove::<Entered>() else { return };
+        let now = self.now();
+        let took = (now.0 - entered.0).saturating_sub(now.1 - entered.1);
+        let mut busy = self.0.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        *busy.entry(span.name()).or_default() += took;
     }
 }

@@ -3,28 +3,35 @@
 
 use std::{
     collections::BTreeMap,
-    ops::Range,
     path::{Path, PathBuf},
+    process::Command,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
 use clap::Args;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     args::{MachineArgs, SmoothingArgs},
     interrupt,
     network::NetworkArgs,
+    turns::{BEGUN, Other, Pauses},
 };
 use crate::{
     export::ExportKind,
     frame::{FrameSize, Timestamp},
     pipeline::{CancelToken, FrameRange, PipelineError, Run, RunProgress},
+    segment::Segmenter,
     stages::StageClock,
     store::Store,
-    video::{self, Look, Ratio, VideoFormat, VideoSink},
+    video::{self, Look, Ratio, VideoFormat, VideoSink, VideoSource},
 };
+
+/// How long the network works alone, at the least, before the whole pipeline does for as long.
+const TURN: Duration = Duration::from_secs(2);
+/// The file that tells how long the pipeline was stopped.
+const PAUSES: &str = "pauses";
 
 #[derive(Args)]
 pub struct BenchArgs {
@@ -45,6 +52,9 @@ pub struct BenchArgs {
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
+    /// Run the pipeline and nothing else, in turns, and in this folder, which tells their pauses
+    #[arg(long, hide = true, value_name = "FOLDER")]
+    end_to_end: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -54,69 +64,90 @@ struct Figures {
     frames: usize,
     model: String,
     /// Seconds a frame that the stage was busy, in all threads together.
-    stages: BTreeMap<&'static str, f64>,
+    stages: BTreeMap<String, f64>,
     network_alone_secs_per_frame: f64,
     end_to_end_secs_per_frame: f64,
     /// End to end over network alone.
     ratio: f64,
-    /// Of the process that only ran the network so far, and of all.
+    /// Of a process that only runs the network, and of one that does all.
     peak_memory_network_bytes: u64,
+    peak_memory_bytes: u64,
+}
+
+/// What the process says that runs the pipeline.
+#[derive(Serialize, Deserialize)]
+struct EndToEnd {
+    frames: usize,
+    stages: BTreeMap<String, f64>,
     peak_memory_bytes: u64,
 }
 
 pub fn run(args: BenchArgs, clock: &StageClock) -> Result<()> {
     let cancel = CancelToken::new();
     interrupt::cancel_on_signal(&cancel)?;
+    match &args.end_to_end {
+        None => compare(&args, &cancel),
+        Some(place) => {
+            let pauses = Pauses::open(&place.join(PAUSES))?;
+            clock.leave_out(move || pauses.total());
+            end_to_end(&args, place, clock, cancel)
+        }
+    }
+}
+
+/// The network alone here and the whole pipeline in another process, in turns.
+fn compare(args: &BenchArgs, cancel: &CancelToken) -> Result<()> {
     let place = tempfile::tempdir()?;
+    let pauses = Pauses::create(&place.path().join(PAUSES))?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["bench", "--end-to-end"]).arg(place.path());
     let clip = match &args.video {
         Some(video) => video.clone(),
-        None => make_clip(place.path(), args.frames)?,
+        None => {
+            let clip = make_clip(place.path(), args.frames)?;
+            command.arg(&clip);
+            clip
+        }
     };
-    let frames = args.frames as usize;
-    // The rest of the frames after the run: a machine is not equally fast all the time.
-    let before = network_alone(&args, &clip, 0..frames.div_ceil(2))?;
-    anyhow::ensure!(before.frames > 0, "{}: there is no frame in it", clip.display());
-    let peak_memory_network_bytes = peak_memory_bytes();
-
+    // What the user typed after «bench».
+    command.args(std::env::args_os().skip(2));
     let model = args.network.open(&args.machine)?;
+    // Wrong use is told once, and before anything is measured.
+    args.network.classes(&model.manifest)?;
+    args.smoothing.settings()?;
     let name = model.manifest.name.clone();
-    let job = Run {
-        video: clip.clone(),
-        classes: args.network.classes(&model.manifest)?,
-        range: FrameRange { first: 0, last: frames - 1 },
-        settings: args.smoothing.settings()?,
-        every: args.network.every.unwrap_or_default(),
-        auto: args.smoothing.is_auto(),
-        leave_out: Default::default(),
-        exports: args.export.clone(),
-        options: Default::default(),
-        out: place.path().join("out"),
-        force: false,
-        memory_bytes: args.machine.memory,
-        store: Store::new(place.path().join("store"), u64::MAX),
-        model,
+    let mut alone = Alone::new((model.load)().map_err(PipelineError::from)?, &clip, args.frames as usize)?;
+    let mut other = Other::spawn(&mut command, pauses)?;
+    let (took, said) = loop {
+        if cancel.is_cancelled() {
+            return Err(PipelineError::Cancelled.into());
+        }
+        let begun = Instant::now();
+        alone.take_turn(TURN)?;
+        // A step may take longer than a turn should.
+        other.take_turn(begun.elapsed())?;
+        if let Some(result) = other.result() {
+            break result;
+        }
     };
-    clock.reset();
-    let begun = Instant::now();
-    let finished =
-        interrupt::run_watched(&cancel.clone(), move || job.run(&RunProgress::default(), &cancel), || ())?;
-    let took = begun.elapsed();
-    let peak_memory_bytes = peak_memory_bytes();
-    let frames = finished.report.frames;
-    let after = network_alone(&args, &clip, before.frames..frames)?;
-    let each = |time: Duration| time.as_secs_f64() / frames as f64;
-    let alone = (before.busy + after.busy).as_secs_f64() / (before.frames + after.frames) as f64;
+    // Where it failed it has told why.
+    let whole: EndToEnd = serde_json::from_str(said).context("the whole pipeline failed")?;
+    while alone.steps < whole.frames {
+        alone.take_turn(TURN)?;
+    }
+    let end_to_end_secs_per_frame = took.as_secs_f64() / whole.frames as f64;
+    let network_alone_secs_per_frame = alone.busy.as_secs_f64() / alone.steps as f64;
     let figures = Figures {
-        video: args.video.map_or_else(|| "a made clip".into(), |video| video.display().to_string()),
+        video: args.video.as_ref().map_or_else(|| "a made clip".into(), |video| video.display().to_string()),
         size: video::open(&clip)?.info().size.to_string(),
-        frames,
+        frames: whole.frames,
         model: name,
-        stages: clock.busy().into_iter().map(|(stage, time)| (stage, each(time))).collect(),
-        network_alone_secs_per_frame: alone,
-        end_to_end_secs_per_frame: each(took),
-        ratio: each(took) / alone,
-        peak_memory_network_bytes,
-        peak_memory_bytes,
+        stages: whole.stages,
+        network_alone_secs_per_frame,
+        end_to_end_secs_per_frame,
+        ratio: end_to_end_secs_per_frame / network_alone_secs_per_frame,
+        peak_memory_network_bytes: peak_memory_bytes(),
+        peak_memory_bytes: whole.peak_memory_bytes,
     };
     if args.json {
         super::print_json(&figures)?
@@ -124,6 +155,36 @@ pub fn run(args: BenchArgs, clock: &StageClock) -> Result<()> {
         figures.print()
     }
     Ok(())
+}
+
+fn end_to_end(args: &BenchArgs, place: &Path, clock: &StageClock, cancel: CancelToken) -> Result<()> {
+    let model = args.network.open(&args.machine)?;
+    let job = Run {
+        video: args.video.clone().context("a clip")?,
+        classes: args.network.classes(&model.manifest)?,
+        range: FrameRange { first: 0, last: args.frames as usize - 1 },
+        settings: args.smoothing.settings()?,
+        every: args.network.every.unwrap_or_default(),
+        auto: args.smoothing.is_auto(),
+        leave_out: Default::default(),
+        exports: args.export.clone(),
+        options: Default::default(),
+        out: place.join("out"),
+        force: false,
+        memory_bytes: args.machine.memory,
+        store: Store::new(place.join("store"), u64::MAX),
+        model,
+    };
+    println!("{BEGUN}");
+    let finished =
+        interrupt::run_watched(&cancel.clone(), move || job.run(&RunProgress::default(), &cancel), || ())?;
+    let frames = finished.report.frames;
+    let each = |time: Duration| time.as_secs_f64() / frames as f64;
+    super::print_json(&EndToEnd {
+        frames,
+        stages: clock.busy().into_iter().map(|(stage, time)| (stage.to_owned(), each(time))).collect(),
+        peak_memory_bytes: peak_memory_bytes(),
+    })
 }
 
 impl Figures {
@@ -137,7 +198,7 @@ impl Figures {
         println!("  {:24}{:>10.3}", "ratio", self.ratio);
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         println!(
-            "  {:24}{:>10.0} MiB, {:.0} MiB of it with the network alone",
+            "  {:24}{:>10.0} MiB, {:.0} MiB with the network alone",
             "peak memory",
             mib(self.peak_memory_bytes),
             mib(self.peak_memory_network_bytes)
@@ -145,35 +206,47 @@ impl Figures {
     }
 }
 
-/// How long steps of the network took, one after the other with nothing beside them.
-#[derive(Default)]
+/// Steps of the network, one after the other with nothing beside them.
 struct Alone {
+    network: Box<dyn Segmenter>,
+    clip: PathBuf,
+    source: Box<dyn VideoSource>,
+    /// Of the clip.
+    range: usize,
+    steps: usize,
     busy: Duration,
-    frames: usize,
 }
 
-/// Those of the clip's frames in `range`, as far as there are such. The first step, which also
-/// sets up, is made twice and counted once.
-fn network_alone(args: &BenchArgs, clip: &Path, range: Range<usize>) -> Result<Alone> {
-    let mut alone = Alone::default();
-    if range.is_empty() {
-        return Ok(alone);
+impl Alone {
+    fn new(network: Box<dyn Segmenter>, clip: &Path, range: usize) -> Result<Self> {
+        let source = video::open(clip)?;
+        Ok(Self { network, clip: clip.to_owned(), source, range, steps: 0, busy: Duration::ZERO })
     }
-    let mut network = (args.network.open(&args.machine)?.load)().map_err(PipelineError::from)?;
-    let mut source = video::open(clip)?;
-    for index in 0..range.end {
-        let Some(frame) = source.next_frame()? else { break };
-        if index == range.start {
-            network.segment(&[&frame]).map_err(PipelineError::from)?;
-        }
-        if range.contains(&index) {
+
+    /// Steps for about that long, and from the first frame again after the last. The first step, which
+    /// also sets up, is made twice and counted once.
+    fn take_turn(&mut self, turn: Duration) -> Result<()> {
+        let until = Instant::now() + turn;
+        while Instant::now() < until {
+            if self.steps > 0 && self.steps.is_multiple_of(self.range) {
+                self.source = video::open(&self.clip)?;
+            }
+            let Some(frame) = self.source.next_frame()? else {
+                anyhow::ensure!(self.steps > 0, "{}: there is no frame in it", self.clip.display());
+                // The clip is shorter than what was asked for.
+                self.range = self.steps;
+                continue;
+            };
+            if self.steps == 0 {
+                self.network.segment(&[&frame]).map_err(PipelineError::from)?;
+            }
             let begun = Instant::now();
-            network.segment(&[&frame]).map_err(PipelineError::from)?;
-            alone.busy += begun.elapsed();
-            alone.frames += 1;
+            self.network.segment(&[&frame]).map_err(PipelineError::from)?;
+            self.busy += begun.elapsed();
+            self.steps += 1;
         }
+        Ok(())
     }
-    Ok(alone)
 }
 
 /// A bright disc over a drifting texture, 1280×720.

@@ -28,6 +28,7 @@ mod presets;
 mod project;
 mod run;
 mod serve;
+mod turns;
 
 use std::{io::Write, path::Path};
 

@@ -1,6 +1,7 @@
 //! The whole program at its public border: what it writes, says, and leaves behind.
 
 mod batch;
+mod bench;
 mod endings;
 mod exports;
 mod inputs;

@@ -25,6 +25,7 @@ pub use device::{CudaStatus, Device, cuda_status, nvidia_driver, torch_folder};
 use self::batch::Stopped;
 use super::{Logits, Manifest, SegmentError, Segmenter};
 use crate::frame::{Frame, FrameIndex, FrameSize};
+use crate::process::KeptMemory;
 
 /// The libtorch that this program is built against.
 pub fn torch_version() -> &'static str {
@@ -59,6 +60,7 @@ pub struct TorchScript {
     /// Frames of one step.
     batch: usize,
     note: Option<String>,
+    _memory: KeptMemory,
 }
 
 impl TorchScript {
@@ -95,7 +97,8 @@ impl TorchScript {
         let threads = i32::try_from(threads).unwrap_or(i32::MAX).min(1024);
         // The CPU is busy with one picture; more at once only take memory.
         let batch = if device.is_cuda() { batch::FIRST_ON_GPU } else { 1 };
-        let mut network = Self { pt: pt.to_owned(), module, manifest, device, threads, batch, note: None };
+        let (pt, _memory) = (pt.to_owned(), KeptMemory);
+        let mut network = Self { pt, module, manifest, device, threads, batch, note: None, _memory };
         if options.try_sizes {
             network.try_sizes().map_err(|(cause, remedy)| fail(cause, remedy))?;
         }
