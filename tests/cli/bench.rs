@@ -8,8 +8,9 @@ fn figures_are_of_all_frames_and_fit_together() {
         return;
     }
     let bench = Workbench::new();
-    let told =
-        bench.outcome(&["bench", "--frames", "12", "--model", SELFIE, "--export", "png,csv", "--json"]);
+    let told = bench.outcome(&[
+        "bench", "--frames", "12", "--model", SELFIE, "--class", "person", "--export", "png,csv", "--json",
+    ]);
     assert_eq!(told.code, Some(0), "{told:?}");
     let figures: serde_json::Value = serde_json::from_str(&told.out).unwrap();
     let number = |name: &str| figures[name].as_f64().unwrap();
