@@ -144,8 +144,8 @@ impl Other {
     }
 
     fn send(&self, signal: i32) {
-        // SAFETY: no memory is touched. The group is that of a process which nobody has waited for
-        // before its end is told.
+        // SAFETY: no memory is touched. The group is that of a process which has not been waited for, or
+        // only just: its end is told right after.
         unsafe { libc::kill(-self.process_group, signal) };
     }
 }
