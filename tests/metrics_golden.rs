@@ -1,5 +1,9 @@
 //! The metrics against the reference implementations' numbers, on masks made here by integer
-//! arithmetic and on DAVIS's own. `golden/make_metrics.py` says how the numbers were made.
+//! arithmetic and on DAVIS's own, which its licence keeps out of the repository.
+//! `golden/make_metrics.py` says how the numbers were made.
+
+#[path = "common/needs.rs"]
+mod needs;
 
 use std::path::{Path, PathBuf};
 
@@ -186,16 +190,6 @@ fn a_clip_of_more_than_256_frames_scores_as_any_other() {
     }
 }
 
-/// The DAVIS sequences, where they are.
-fn davis() -> Option<PathBuf> {
-    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/davis"));
-    if !folder.is_dir() {
-        eprintln!("skipped: {} is missing", folder.display());
-        return None;
-    }
-    Some(folder.to_owned())
-}
-
 fn read_sequence(folder: &Path) -> Vec<Mask> {
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(folder.join("masks")).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -210,7 +204,7 @@ fn read_sequence(folder: &Path) -> Vec<Mask> {
 
 #[test]
 fn davis_masks_score_as_the_references_say() {
-    let Some(folder) = davis() else { return };
+    let Some(folder) = needs::shared("davis") else { return };
     let golden: Value = serde_json::from_str(include_str!("golden/davis.json")).unwrap();
     for (name, want) in golden.as_object().unwrap() {
         let truth = read_sequence(&folder.join(name));

@@ -248,14 +248,18 @@ proptest! {
     }
 }
 
+/// A clip by each frame's pixels, without motion.
+fn clip_of(frames: usize, value: impl Fn(usize, usize) -> u8) -> Clip {
+    let mask = |t| SoftMask::new(size(), (0..size().pixels()).map(|i| value(t, i)).collect());
+    (0..frames).map(|t| (mask(t), None)).collect()
+}
+
 /// The plain recursion in f64.
 #[test]
 fn the_causal_exponential_filter_is_the_textbook_one() {
     let (alpha, frames) = (0.3f32, 40usize);
     let value = |t: usize, i: usize| (t * 97 + i * 31 + t * t * i) as u8;
-    let clip: Clip = (0..frames)
-        .map(|t| (SoftMask::new(size(), (0..size().pixels()).map(|i| value(t, i)).collect()), None))
-        .collect();
+    let clip = clip_of(frames, value);
     let settings = Settings {
         method: Method::Exponential,
         alpha: Alpha::new(alpha).unwrap(),
@@ -279,9 +283,7 @@ fn the_centred_exponential_filter_has_the_symmetric_kernel() {
     let value = |t: usize, i: usize| (t * 57 + i * 11 + t * t * (i + 1)) as u8;
     for alpha in [0.25f32, 0.5, 0.9] {
         let frames = 150;
-        let clip: Clip = (0..frames)
-            .map(|t| (SoftMask::new(size(), (0..size().pixels()).map(|i| value(t, i)).collect()), None))
-            .collect();
+        let clip = clip_of(frames, value);
         let settings = Settings {
             method: Method::Exponential,
             alpha: Alpha::new(alpha).unwrap(),

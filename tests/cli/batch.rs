@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use crate::workbench::{Outcome, SELFIE, Workbench, have_ffmpeg, have_model, outcome};
+use crate::{
+    needs::{self, SELFIE},
+    workbench::{Outcome, Workbench, outcome},
+};
 
 const STEPS: &str = r#"[{"step": "segment", "model": "selfie", "classes": ["person"], "device": "cpu"},
     {"step": "clean-up", "min-area-px": 4}, {"step": "detect-box"}]"#;
@@ -26,7 +29,7 @@ fn batch(bench: &Workbench, arguments: &str) -> Outcome {
 
 /// A bench with the pipeline «box» and pictures in the folder `in`.
 fn bench(images: usize) -> Option<Workbench> {
-    if !have_model(SELFIE) {
+    if !needs::network(SELFIE) {
         return None;
     }
     let bench = Workbench::new();
@@ -131,7 +134,7 @@ fn lines_of_a_manifest_are_done_alone_and_put_together() {
 
 #[test]
 fn videos_and_images_go_together_and_a_changed_pipeline_waits_for_another_folder() {
-    let Some(bench) = bench(1).filter(|_| have_ffmpeg()) else { return };
+    let Some(bench) = bench(1).filter(|_| needs::ffmpeg()) else { return };
     bench.clip("in/clip.mp4", "96x64", 6, "-c:v libx264 -pix_fmt yuv420p");
     let export = r#"[{"step": "decode", "to": 3}, {"step": "segment", "model": "selfie", "classes": ["person"]},
         {"step": "smooth", "method": "median", "window": 3}, {"step": "export", "kinds": ["png", "json"]}]"#;

@@ -1,10 +1,13 @@
 //! `steadymask bench`, which runs the program a second time beside itself.
 
-use crate::workbench::{SELFIE, Workbench, have_model};
+use crate::{
+    needs::{self, SELFIE},
+    workbench::Workbench,
+};
 
 #[test]
 fn figures_are_of_all_frames_and_fit_together() {
-    if !have_model(SELFIE) {
+    if !needs::network(SELFIE) {
         return;
     }
     let bench = Workbench::new();
@@ -25,7 +28,7 @@ fn figures_are_of_all_frames_and_fit_together() {
 
 #[test]
 fn what_keeps_it_from_running_is_told_once() {
-    if !have_model(SELFIE) {
+    if !needs::network(SELFIE) {
         return;
     }
     let bench = Workbench::new();

@@ -11,9 +11,9 @@ use std::{
 
 use steadymask::project::Project;
 
-use crate::workbench::{
-    DEEPLAB, Outcome, Workbench, carphone, have_ffmpeg, have_model, masks, nothing_shows, outcome,
-    run_arguments, tree,
+use crate::{
+    needs::{self, DEEPLAB},
+    workbench::{Outcome, Workbench, masks, nothing_shows, outcome, run_arguments, tree},
 };
 
 /// A small disk, while this lives.
@@ -30,7 +30,7 @@ impl SmallDisk {
         if mounted.is_ok_and(|output| output.status.success()) {
             return Some(Self(folder));
         }
-        eprintln!("skipped: this user can't mount a small disk to fill");
+        needs::check(false, "the right to mount a small disk", "root has it");
         None
     }
 }
@@ -50,7 +50,7 @@ impl Drop for SmallDisk {
 
 #[test]
 fn a_full_disk_leaves_nothing_but_a_sentence() {
-    if !have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let bench = Workbench::new();
@@ -185,8 +185,7 @@ fn logits(bench: &Workbench) -> Option<PathBuf> {
 
 #[test]
 fn ctrl_c_ends_at_once_and_the_same_command_goes_on() {
-    let Some(clip) = carphone().filter(|_| have_model(DEEPLAB)) else { return };
-    let bench = Workbench::new();
+    let Some((bench, clip)) = Workbench::with_people(DEEPLAB) else { return };
     let options = format!("--model {DEEPLAB} --class person --to 11");
     let run = format!("{options} --out out");
     for signal in [libc::SIGINT, libc::SIGTERM] {
@@ -220,8 +219,7 @@ fn ctrl_c_ends_at_once_and_the_same_command_goes_on() {
 
 #[test]
 fn a_second_ctrl_c_does_not_wait_and_leaves_nothing_either() {
-    let Some(clip) = carphone().filter(|_| have_model(DEEPLAB)) else { return };
-    let bench = Workbench::new();
+    let Some((bench, clip)) = Workbench::with_people(DEEPLAB) else { return };
     let options = format!("--model {DEEPLAB} --class person --out out");
     let interrupted = Interrupted::after_some_frames(&bench, &clip, &options, libc::SIGINT);
     interrupted.send(libc::SIGINT);

@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::workbench::{Workbench, count_frames, grey_frames, have_ffmpeg, masks, tree};
+use crate::{
+    needs,
+    workbench::{Workbench, count_frames, grey_frames, masks, tree},
+};
 
 const ALL: &str = "png,png16,ffv1,h264,classmap,prores,vp9,ffv1-alpha,png-alpha,overlay,backdrop,blur,side-by-side,\
                    csv,json,coco,yolo,plots,report";
@@ -47,7 +50,7 @@ fn times_ms(path: &Path) -> Vec<i64> {
 
 #[test]
 fn everything_at_once_reads_back() {
-    if !have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let bench = Workbench::new();
@@ -146,7 +149,7 @@ fn json(path: &Path) -> serde_json::Value {
 
 #[test]
 fn export_writes_what_run_has_stored() {
-    if !have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let bench = Workbench::new();
@@ -170,7 +173,7 @@ fn export_writes_what_run_has_stored() {
         let outcome = export(&format!("{options} --out fourth --names {wrong}"));
         assert_eq!(outcome.code, Some(2), "{}", outcome.err);
     }
-    if crate::workbench::have_model(crate::workbench::SELFIE) {
+    if needs::network(needs::SELFIE) {
         let outcome = export("--model selfie --class person --cache cache --out fifth --export png");
         assert_eq!(outcome.code, Some(4), "{}", outcome.err);
         assert!(
@@ -183,7 +186,7 @@ fn export_writes_what_run_has_stored() {
 
 #[test]
 fn soft_mattes_come_back_as_they_were() {
-    if !have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let bench = Workbench::new();

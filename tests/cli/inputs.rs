@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::workbench::{Workbench, count_frames, grey_frames, have_ffmpeg, masks};
+use crate::{
+    needs,
+    workbench::{Workbench, count_frames, grey_frames, masks},
+};
 
 /// Gives masks to a clip and expects them back, as PNGs and as video.
 fn masks_come_back(bench: &Workbench, clip: &Path, size: (u32, u32), frames: usize) {
@@ -25,7 +28,7 @@ fn masks_come_back(bench: &Workbench, clip: &Path, size: (u32, u32), frames: usi
 
 #[test]
 fn a_variable_rate() {
-    if !have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let bench = Workbench::new();
@@ -37,7 +40,7 @@ fn a_variable_rate() {
 
 #[test]
 fn odd_sides() {
-    if !have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let bench = Workbench::new();
@@ -47,7 +50,7 @@ fn odd_sides() {
 
 #[test]
 fn a_single_frame() {
-    if !have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let bench = Workbench::new();
@@ -57,7 +60,7 @@ fn a_single_frame() {
 
 #[test]
 fn a_folder_and_a_glob_of_images() {
-    if !have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     for clip in ["frames", "frames/f*.png"] {
@@ -70,7 +73,7 @@ fn a_folder_and_a_glob_of_images() {
 
 #[test]
 fn paths_with_spaces_and_signs() {
-    if !have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let bench = Workbench::new();
@@ -105,7 +108,7 @@ fn paths_with_spaces_and_signs() {
 
 #[test]
 fn a_file_that_breaks_off_is_processed_and_the_loss_told_each_time() {
-    if !have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let bench = Workbench::new();

@@ -10,9 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::workbench::{SELFIE, Workbench, carphone, have_ffmpeg, have_model, tree};
-
-const FRAMES: &str = "119";
+use crate::{
+    needs::{self, SELFIE},
+    workbench::{Workbench, tree},
+};
 
 /// Kills of each kind; twenty by hand: `STEADYMASK_KILLS=20 cargo test --test cli kills`.
 fn kills() -> usize {
@@ -98,13 +99,12 @@ fn killed_again_and_again(
 
 #[test]
 fn both_passes_survive_kills() {
-    let Some(clip) = carphone().filter(|_| have_ffmpeg() && have_model(SELFIE)) else { return };
+    let Some((whole, clip)) = Workbench::with_people(SELFIE) else { return };
     let clip = clip.to_str().unwrap();
-    let options = ["--model", SELFIE, "--class", "person", "--to", FRAMES, "--cache", "cache"];
+    let options = ["--model", SELFIE, "--class", "person", "--cache", "cache"];
     let more = ["--export", "png,png-alpha,ffv1,ffv1-alpha,overlay,csv,coco", "--out", "out"];
     let arguments = |command| [&[command, clip][..], &options[..], &more[..]].concat();
 
-    let whole = Workbench::new();
     let begun = Instant::now();
     assert_eq!(whole.outcome(&arguments("run")).code, Some(0));
     let pass_1_and_3 = begun.elapsed();
@@ -129,7 +129,7 @@ fn both_passes_survive_kills() {
 
 #[test]
 fn a_sequence_that_was_killed_goes_on_where_it_was() {
-    if !have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let bench = Workbench::new();
@@ -162,8 +162,7 @@ fn a_sequence_that_was_killed_goes_on_where_it_was() {
 
 #[test]
 fn a_damaged_record_is_made_anew_and_the_others_are_kept() {
-    let Some(clip) = carphone().filter(|_| have_model(SELFIE)) else { return };
-    let bench = Workbench::new();
+    let Some((bench, clip)) = Workbench::with_people(SELFIE) else { return };
     let options = format!("--model {SELFIE} --class person --to 20 --export png");
     bench.run_well(&clip, &format!("{options} --out out"));
     let path = logits(&bench).unwrap();

@@ -4,16 +4,10 @@ use std::{fs, path::Path};
 
 use steadymask::project::Project;
 
-use crate::workbench::{Outcome, Workbench, have_ffmpeg, masks, outcome};
-
-fn bench() -> Option<Workbench> {
-    have_ffmpeg().then(|| {
-        let bench = Workbench::new();
-        bench.clip("clip.mp4", "96x64", 12, "-c:v libx264 -pix_fmt yuv420p");
-        bench.mattes("mattes", (96, 64), 12);
-        bench
-    })
-}
+use crate::{
+    needs,
+    workbench::{Outcome, Workbench, masks, outcome},
+};
 
 /// The program with a data folder of its own.
 fn at_home(bench: &Workbench, arguments: &[&str]) -> Outcome {
@@ -26,7 +20,7 @@ fn at_home(bench: &Workbench, arguments: &[&str]) -> Outcome {
 
 #[test]
 fn masks_are_empty_where_it_is_left_out_and_unchanged_elsewhere() {
-    let Some(bench) = bench() else { return };
+    let Some(bench) = Workbench::with_clip_and_mattes() else { return };
     for settings in ["--motion on", "--motion off --input masks --window 3"] {
         let run = |out: &str, more: &str| {
             let options = format!(
@@ -57,7 +51,7 @@ fn masks_are_empty_where_it_is_left_out_and_unchanged_elsewhere() {
 
 #[test]
 fn a_project_stands_for_a_video_and_its_options() {
-    let Some(bench) = bench() else { return };
+    let Some(bench) = Workbench::with_clip_and_mattes() else { return };
     fs::create_dir(bench.path("moved")).unwrap();
     fs::rename(bench.path("clip.mp4"), bench.path("moved/clip.mp4")).unwrap();
     let project = r#"{
@@ -128,7 +122,7 @@ fn presets_are_listed_kept_and_used_by_name() {
         assert_eq!(refused.code, Some(2), "{}", refused.err);
         assert!(refused.err.contains(words), "{}", refused.err);
     }
-    if have_ffmpeg() {
+    if needs::ffmpeg() {
         bench.clip("clip.mp4", "96x64", 4, "-c:v libx264 -pix_fmt yuv420p");
         bench.mattes("mattes", (96, 64), 4);
         let run = "run clip.mp4 --masks mattes --class disc --export json --out out --cache cache --preset";

@@ -1,5 +1,10 @@
 //! The whole program at its public border: what it writes, says, and leaves behind.
 
+#[path = "../common/needs.rs"]
+mod needs;
+#[path = "../common/sample.rs"]
+mod sample;
+
 mod batch;
 mod bench;
 mod endings;

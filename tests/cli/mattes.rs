@@ -4,7 +4,10 @@ use std::{fs, path::Path, process::Command};
 
 use image::GrayImage;
 
-use crate::workbench::{Workbench, have_ffmpeg, masks};
+use crate::{
+    needs,
+    workbench::{Workbench, masks},
+};
 
 const SIZE: (u32, u32) = (96, 64);
 const FRAMES: u32 = 5;
@@ -25,7 +28,7 @@ fn hard(soft: &GrayImage) -> GrayImage {
 }
 
 fn bench() -> Option<Workbench> {
-    have_ffmpeg().then(|| {
+    needs::ffmpeg().then(|| {
         let bench = Workbench::new();
         bench.clip("clip.mp4", "96x64", FRAMES as usize, "-c:v libx264 -pix_fmt yuv420p");
         fs::create_dir(bench.path("mattes")).unwrap();

@@ -2,15 +2,14 @@
 
 use std::{collections::BTreeSet, fs};
 
-use crate::workbench::{
-    DEEPLAB, SELFIE, Workbench, carphone, count_frames, grey_frames, have_ffmpeg, have_model, masks, outcome,
-    run_arguments, tree,
+use crate::{
+    needs::{self, SELFIE},
+    workbench::{Workbench, count_frames, grey_frames, masks, outcome, run_arguments, tree},
 };
 
 #[test]
 fn exactly_the_files_of_the_layout_and_a_mask_for_every_frame() {
-    let Some(clip) = carphone().filter(|_| have_ffmpeg() && have_model(SELFIE)) else { return };
-    let bench = Workbench::new();
+    let Some((bench, clip)) = Workbench::with_people(SELFIE) else { return };
     let said = bench.run_well(&clip, "--model selfie --class person --to 19 --out out").out;
     let out = bench.path("out");
 
@@ -50,8 +49,7 @@ fn exactly_the_files_of_the_layout_and_a_mask_for_every_frame() {
 
 #[test]
 fn a_part_of_a_clip_keeps_its_numbers() {
-    let Some(clip) = carphone().filter(|_| have_ffmpeg() && have_model(SELFIE)) else { return };
-    let bench = Workbench::new();
+    let Some((bench, clip)) = Workbench::with_people(SELFIE) else { return };
     bench.run_well(&clip, "--model selfie --class person --to 12 --out all --export png --window 1");
     bench.run_well(&clip, "--model selfie --class person --from 7 --to 12 --out part --window 1");
     let (all, part) = (masks(&bench.path("all/raw/person")), masks(&bench.path("part/raw/person")));
@@ -65,10 +63,11 @@ fn a_part_of_a_clip_keeps_its_numbers() {
 
 #[test]
 fn another_class_or_method_never_runs_the_network_again() {
-    let Some(clip) = carphone().filter(|_| have_model(DEEPLAB)) else { return };
-    let bench = Workbench::new();
+    let Some(bench) = Workbench::with_clip_and_mattes() else { return };
+    bench.two_classes();
+    let clip = bench.path("clip.mp4");
     let run = |options: &str| {
-        let options = format!("--model {DEEPLAB} --long-side 161 {options} --export png");
+        let options = format!("--model ./two.pt --trust-model --long-side 97 {options} --export png");
         let mut command = bench.command(&run_arguments(&clip, &options));
         let outcome = outcome({
             command.env("RUST_LOG", "steadymask=info");
@@ -79,7 +78,7 @@ fn another_class_or_method_never_runs_the_network_again() {
     };
     assert!(run("--class person --to 7 --out first"), "the first run loads it, and says so");
     assert!(!run("--class person --to 7 --out again"));
-    assert!(!run("--class background,person+dog --to 7 --method median --window 3 --out others"));
+    assert!(!run("--class background,person+background --to 7 --method median --window 3 --out others"));
     assert!(!run("--class person --from 2 --to 5 --method exponential --alpha 0.3 --out part"));
     assert!(run("--class person --to 8 --out longer"), "one frame more needs it");
     assert_eq!(masks(&bench.path("first/smoothed/person")), masks(&bench.path("again/smoothed/person")));
@@ -87,9 +86,10 @@ fn another_class_or_method_never_runs_the_network_again() {
 
 #[test]
 fn no_pixel_is_in_two_masks_and_a_group_is_one_mask() {
-    let Some(clip) = carphone().filter(|_| have_model(DEEPLAB)) else { return };
-    let bench = Workbench::new();
-    let options = format!("--model {DEEPLAB} --long-side 257 --to 5");
+    let Some(bench) = Workbench::with_clip_and_mattes() else { return };
+    bench.two_classes();
+    let clip = bench.path("clip.mp4");
+    let options = "--model ./two.pt --trust-model --to 5";
     bench.run_well(&clip, &format!("{options} --class person,background --out two"));
     for side in ["raw", "smoothed"] {
         let folder = bench.path("two").join(side);
@@ -112,14 +112,13 @@ fn no_pixel_is_in_two_masks_and_a_group_is_one_mask() {
         let covers = group.pixels().zip(person.pixels()).all(|(group, person)| group.0 >= person.0);
         assert!(covers, "{name}");
         let set = group.pixels().filter(|pixel| pixel.0 == [255]).count();
-        assert!(set > 176 * 144 * 9 / 10, "{name}: person and background are nearly everything, {set}");
+        assert!(set > 96 * 64 * 9 / 10, "{name}: person and background are nearly everything, {set}");
     }
 }
 
 #[test]
 fn a_window_of_one_changes_nothing_and_mattes_come_back_as_they_were() {
-    let Some(clip) = carphone().filter(|_| have_ffmpeg() && have_model(SELFIE)) else { return };
-    let bench = Workbench::new();
+    let Some((bench, clip)) = Workbench::with_people(SELFIE) else { return };
     for (method, out) in [("moving-average", "average"), ("median", "median")] {
         let options = format!("--model selfie --class person --to 9 --window 1 --method {method}");
         bench.run_well(&clip, &format!("{options} --out {out} --export png,ffv1"));
@@ -136,7 +135,7 @@ fn a_window_of_one_changes_nothing_and_mattes_come_back_as_they_were() {
 
 #[test]
 fn what_is_there_is_replaced_by_force_only_and_as_a_whole() {
-    if !have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let bench = Workbench::new();

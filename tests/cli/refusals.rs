@@ -3,7 +3,10 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::workbench::{Outcome, SELFIE, Workbench, have_ffmpeg, have_model, nothing_shows};
+use crate::{
+    needs::{self, SELFIE},
+    workbench::{Outcome, Workbench, nothing_shows},
+};
 
 const WRONG_USE: i32 = 2;
 const INPUT: i32 = 3;
@@ -25,19 +28,9 @@ fn refused(bench: &Workbench, outcome: &Outcome, code: i32, words: &[&str]) {
     nothing_shows(&bench.path("out"));
 }
 
-/// A bench with a clip of 12 frames and its masks.
-fn bench() -> Option<Workbench> {
-    have_ffmpeg().then(|| {
-        let bench = Workbench::new();
-        bench.clip("clip.mp4", "96x64", 12, "-c:v libx264 -pix_fmt yuv420p");
-        bench.mattes("mattes", (96, 64), 12);
-        bench
-    })
-}
-
 #[test]
 fn inputs_that_are_no_video() {
-    let Some(bench) = bench() else { return };
+    let Some(bench) = Workbench::with_clip_and_mattes() else { return };
     fs::write(bench.path("empty.mp4"), "").unwrap();
     fs::write(bench.path("text.mp4"), "milk, bread, and a video camera\n".repeat(99)).unwrap();
     let tone = Command::new("ffmpeg")
@@ -64,7 +57,7 @@ fn inputs_that_are_no_video() {
 
 #[test]
 fn fewer_masks_than_frames() {
-    let Some(bench) = bench() else { return };
+    let Some(bench) = Workbench::with_clip_and_mattes() else { return };
     fs::remove_file(bench.path("mattes/000011.png")).unwrap();
     let outcome = bench.run(Path::new("clip.mp4"), "--masks mattes --class disc --out out");
     refused(&bench, &outcome, MODEL, &["frame 11", "mattes ends before it", "--to"]);
@@ -72,7 +65,7 @@ fn fewer_masks_than_frames() {
 
 #[test]
 fn models_that_can_not_be_used() {
-    let Some(bench) = bench() else { return };
+    let Some(bench) = Workbench::with_clip_and_mattes() else { return };
     let run = |options: &str| bench.run(Path::new("clip.mp4"), &format!("{options} --out out"));
     refused(&bench, &run("--model yolo --class person"), MODEL, &["yolo", "no model of this name"]);
     refused(&bench, &run("--model no/such.pt --class person"), MODEL, &["no/such.pt", "no such file"]);
@@ -91,7 +84,7 @@ fn models_that_can_not_be_used() {
         MODEL,
         &["cow", "background, person"],
     );
-    if have_model(SELFIE) {
+    if needs::network(SELFIE) {
         let outcome = run("--model selfie --class person,zebra");
         refused(&bench, &outcome, MODEL, &["selfie has no class «zebra»", "person"]);
     }
@@ -99,7 +92,7 @@ fn models_that_can_not_be_used() {
 
 #[test]
 fn wrong_use() {
-    let Some(bench) = bench() else { return };
+    let Some(bench) = Workbench::with_clip_and_mattes() else { return };
     let run = |options: &str| {
         bench.run(Path::new("clip.mp4"), &format!("--masks mattes --class disc --out out {options}"))
     };
@@ -127,7 +120,7 @@ fn wrong_use() {
     refused(&bench, &run("--from 12"), WRONG_USE, &["frame 12 is past the end", "12 frames, 0 to 11"]);
     refused(&bench, &run("--class disc"), WRONG_USE, &["disc twice"]);
     refused(&bench, &run("--class cat"), WRONG_USE, &["one mask for each frame", "one --class"]);
-    if have_model(SELFIE) {
+    if needs::network(SELFIE) {
         let outcome = bench.run(Path::new("clip.mp4"), "--model selfie --class person,person --out out");
         refused(&bench, &outcome, WRONG_USE, &["person twice"]);
     }
@@ -135,7 +128,7 @@ fn wrong_use() {
 
 #[test]
 fn an_output_folder_that_can_not_be_written() {
-    let Some(bench) = bench() else { return };
+    let Some(bench) = Workbench::with_clip_and_mattes() else { return };
     let run = |out: &str, options: &str| {
         let options = format!("--masks mattes --class disc --out {out} {options}");
         bench.run(Path::new("clip.mp4"), &options)

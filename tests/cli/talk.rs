@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::workbench::{Workbench, have_ffmpeg};
+use crate::{needs, workbench::Workbench};
 
 fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"))
@@ -13,7 +13,7 @@ fn json(text: &str) -> serde_json::Value {
 
 #[test]
 fn quiet_says_nothing_and_json_says_one_document() {
-    if !have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let bench = Workbench::new();
@@ -34,7 +34,7 @@ fn quiet_says_nothing_and_json_says_one_document() {
 
 #[test]
 fn a_reader_that_has_gone_is_no_failure() {
-    if !have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let bench = Workbench::new();

@@ -1,12 +1,14 @@
 //! Other ways to run: the network on some frames only, settings that are looked for, and
 //! what it all costs.
 
-use crate::workbench::{SELFIE, Workbench, carphone, have_ffmpeg, have_model, masks};
+use crate::{
+    needs::SELFIE,
+    workbench::{Workbench, masks},
+};
 
 #[test]
 fn the_network_on_every_third_frame_gives_a_mask_for_each_and_the_same_on_those_it_sees() {
-    let Some(clip) = carphone().filter(|_| have_ffmpeg() && have_model(SELFIE)) else { return };
-    let bench = Workbench::new();
+    let Some((bench, clip)) = Workbench::with_people(SELFIE) else { return };
     let options = "--model selfie --class person --to 10 --export png";
     bench.run_well(&clip, &format!("{options} --every 3 --out some"));
     bench.run_well(&clip, &format!("{options} --out all"));
@@ -22,8 +24,7 @@ fn the_network_on_every_third_frame_gives_a_mask_for_each_and_the_same_on_those_
 
 #[test]
 fn settings_are_looked_for_and_it_says_which_and_why() {
-    let Some(clip) = carphone().filter(|_| have_ffmpeg() && have_model(SELFIE)) else { return };
-    let bench = Workbench::new();
+    let Some((bench, clip)) = Workbench::with_people(SELFIE) else { return };
     let options = "--model selfie --class person --to 15 --export png,json --out out";
     let said = bench.run_well(&clip, &format!("{options} --method auto")).out;
     assert!(said.contains("chose ") && said.contains("least warped instability"), "{said}");
@@ -39,8 +40,7 @@ fn settings_are_looked_for_and_it_says_which_and_why() {
 
 #[test]
 fn bench_tells_the_stages_apart_and_leaves_nothing() {
-    let Some(clip) = carphone().filter(|_| have_ffmpeg() && have_model(SELFIE)) else { return };
-    let bench = Workbench::new();
+    let Some((bench, clip)) = Workbench::with_people(SELFIE) else { return };
     let clip = clip.to_str().unwrap();
     let outcome =
         bench.outcome(&["bench", clip, "--model", "selfie", "--class", "person", "--frames", "12", "--json"]);

@@ -7,10 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// The network that is quick.
-pub const SELFIE: &str = "selfie";
-/// The network that knows more than one class.
-pub const DEEPLAB: &str = "deeplabv3-mobilenetv2";
+use crate::{needs, sample};
 
 /// Of a run that has ended.
 #[derive(Debug)]
@@ -25,6 +22,37 @@ pub struct Workbench(tempfile::TempDir);
 impl Workbench {
     pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
+    }
+
+    /// With a clip, `clip.mp4`, of 12 frames, and masks for it, `mattes`, of the class disc; where
+    /// there is ffmpeg to make it.
+    pub fn with_clip_and_mattes() -> Option<Self> {
+        needs::ffmpeg().then(|| {
+            let bench = Self::new();
+            bench.clip("clip.mp4", "96x64", 12, "-c:v libx264 -pix_fmt yuv420p");
+            bench.mattes("mattes", (96, 64), 12);
+            bench
+        })
+    }
+
+    /// With a clip of people; where there is ffmpeg to make it, and this network to see them.
+    pub fn with_people(network: &str) -> Option<(Self, PathBuf)> {
+        (needs::ffmpeg() && needs::network(network)).then(|| {
+            let bench = Self::new();
+            let clip = sample::people(bench.0.path());
+            (bench, clip)
+        })
+    }
+
+    /// A network, `two.pt`, that finds the class person where a picture is dark, and background
+    /// elsewhere; at the long side of 161.
+    pub fn two_classes(&self) {
+        let pt = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/segment/dict_output.pt");
+        fs::copy(pt, self.path("two.pt")).unwrap();
+        let manifest = r#"{"classes": ["background", "person"], "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5],
+            "input": {"rule": "long_side", "long_side": 161, "multiple": 16, "offset": 1},
+            "activation": "softmax", "upsampling": "align_corners", "output_stride": 1}"#;
+        fs::write(self.path("two.json"), manifest).unwrap();
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -98,35 +126,6 @@ pub fn outcome(mut command: Command) -> Outcome {
     let output = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Outcome { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
-}
-
-/// Whether ffmpeg and ffprobe are there; a message says so when not, and the test is skipped.
-pub fn have_ffmpeg() -> bool {
-    let runs = |program| Command::new(program).arg("-version").stdout(Stdio::null()).status().is_ok();
-    let have = runs("ffmpeg") && runs("ffprobe");
-    if !have {
-        eprintln!("skipped: the programs ffmpeg and ffprobe are needed");
-    }
-    have
-}
-
-/// Whether this network is installed in the checkout.
-pub fn have_model(name: &str) -> bool {
-    let have = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(format!("{name}.pt")).is_file();
-    if !have {
-        eprintln!("skipped: the network {name} is not installed");
-    }
-    have
-}
-
-/// A real clip, 176×144, of a talking man.
-pub fn carphone() -> Option<PathBuf> {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/clips/carphone_pristine.mp4"));
-    if path.is_file() {
-        return Some(path);
-    }
-    eprintln!("skipped: {} is needed", path.display());
-    None
 }
 
 /// Everything below a folder, hidden files too, with `/` after folders.

@@ -12,6 +12,8 @@ use std::{
 
 use serde_json::{Value, json};
 
+use crate::needs;
+
 pub struct Server {
     folder: tempfile::TempDir,
     process: Child,
@@ -48,9 +50,7 @@ impl Answer {
 impl Server {
     /// `None`, with a message, where the network is not installed.
     pub fn start(options: &str) -> Option<Self> {
-        let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/selfie.pt");
-        if !model.is_file() {
-            eprintln!("skipped: the network selfie is not installed");
+        if !needs::network(needs::SELFIE) {
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
@@ -235,26 +235,16 @@ pub fn picture(number: u8) -> Vec<u8> {
 
 /// A short video, where ffmpeg is there to make it.
 pub fn clip(folder: &Path, frames: usize) -> Option<Vec<u8>> {
+    if !needs::ffmpeg() {
+        return None;
+    }
     let path = folder.join("clip.mp4");
-    let made = Command::new("ffmpeg")
-        .args([
-            "-v",
-            "error",
-            "-y",
-            "-f",
-            "lavfi",
-            "-i",
-            "testsrc2=size=96x64:rate=25",
-            "-frames:v",
-            &frames.to_string(),
-        ])
-        .args(["-c:v", "libx264", "-pix_fmt", "yuv420p"])
+    let status = Command::new("ffmpeg")
+        .args(["-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=size=96x64:rate=25"])
+        .args(["-frames:v", &frames.to_string(), "-c:v", "libx264", "-pix_fmt", "yuv420p"])
         .arg(&path)
         .stdin(Stdio::null())
         .status();
-    if made.is_err() {
-        eprintln!("skipped: the program ffmpeg is needed");
-    }
-    made.ok().filter(|status| status.success())?;
+    assert!(status.unwrap().success(), "ffmpeg makes a clip");
     fs::read(path).ok()
 }

@@ -9,16 +9,6 @@ use steadymask::frame::{Frame, FrameSize};
 /// Bits of a frame's number, from the left, the highest first.
 const BITS: usize = 10;
 
-/// Whether the programs are there; a message says so when not, and the test is skipped.
-pub fn have_ffmpeg() -> bool {
-    let runs = |program| Command::new(program).arg("-version").stdout(Stdio::null()).status().is_ok();
-    let have = runs("ffmpeg") && runs("ffprobe");
-    if !have {
-        eprintln!("skipped: the programs ffmpeg and ffprobe are needed");
-    }
-    have
-}
-
 pub fn size(width: u32, height: u32) -> FrameSize {
     FrameSize::new(width, height).unwrap()
 }

@@ -6,7 +6,8 @@ use std::time::Instant;
 use steadymask::frame::FrameIndex;
 use steadymask::video::{self, VideoSource};
 
-use crate::clips::{self, convert, encode, ffprobe, number_of, raw_frames, size, times_by_ffprobe};
+use crate::clips::{convert, encode, ffprobe, number_of, raw_frames, size, times_by_ffprobe};
+use crate::needs;
 
 /// How often frames were not the right ones.
 #[derive(Debug, Default, PartialEq)]
@@ -134,7 +135,7 @@ const X264: &str = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p";
 
 #[test]
 fn h264_in_every_container() {
-    if !clips::have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -161,7 +162,7 @@ fn h264_in_every_container() {
 
 #[test]
 fn variable_rates() {
-    if !clips::have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -181,7 +182,7 @@ fn variable_rates() {
 
 #[test]
 fn other_codecs() {
-    if !clips::have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -202,7 +203,7 @@ fn other_codecs() {
 
 #[test]
 fn odd_sizes_single_frames_and_long_gaps_between_key_frames() {
-    if !clips::have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -227,7 +228,7 @@ fn odd_sizes_single_frames_and_long_gaps_between_key_frames() {
 
 #[test]
 fn edit_lists_and_broken_clocks() {
-    if !clips::have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -252,7 +253,7 @@ fn edit_lists_and_broken_clocks() {
 
 #[test]
 fn damage_in_the_middle_keeps_numbers_and_times() {
-    if !clips::have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -288,7 +289,7 @@ fn damage_in_the_middle_keeps_numbers_and_times() {
 
 #[test]
 fn several_files_are_read_at_once() {
-    if !clips::have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -310,7 +311,7 @@ fn several_files_are_read_at_once() {
 
 #[test]
 fn rotation_is_applied() {
-    if !clips::have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

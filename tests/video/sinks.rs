@@ -7,7 +7,8 @@ use steadymask::{
     video::{self, Look, Pixels, Ratio, Sound, SoundPart, VideoFormat, VideoSink},
 };
 
-use crate::clips::{self, ffprobe, number_of, picture, size};
+use crate::clips::{ffprobe, number_of, picture, size};
+use crate::needs;
 
 /// Uneven: two frames are held.
 const TICKS: [i64; 9] = [0, 1001, 2002, 3003, 6006, 7007, 12012, 13013, 14014];
@@ -143,7 +144,7 @@ const EXACT: f64 = 100.0;
 
 #[test]
 fn mattes_are_exact_in_ffv1_and_nearly_in_h264() {
-    if !clips::have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     for look in [look(160, 96), look(127, 93)] {
@@ -154,7 +155,7 @@ fn mattes_are_exact_in_ffv1_and_nearly_in_h264() {
 
 #[test]
 fn transparency_survives_in_each_format() {
-    if !clips::have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     for look in [look(160, 96), look(127, 93)] {
@@ -169,7 +170,7 @@ fn transparency_survives_in_each_format() {
 
 #[test]
 fn pictures_look_the_same_and_say_what_their_colours_are() {
-    if !clips::have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let tags = "stream=pix_fmt,color_range,color_space,color_transfer,color_primaries,sample_aspect_ratio";
@@ -201,7 +202,7 @@ fn pictures_look_the_same_and_say_what_their_colours_are() {
 /// A killed export that is made again shall be what it would have been.
 #[test]
 fn the_same_frames_make_the_same_file() {
-    if !clips::have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -245,7 +246,7 @@ fn clip_with_sound(path: &Path) {
 
 #[test]
 fn sound_comes_along_whole_or_cut() {
-    if !clips::have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -300,7 +301,7 @@ fn sound_comes_along_whole_or_cut() {
 
 #[test]
 fn what_is_not_finished_leaves_nothing() {
-    if !clips::have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -315,7 +316,7 @@ fn what_is_not_finished_leaves_nothing() {
 
 #[test]
 fn refuses_what_would_not_be_a_video() {
-    if !clips::have_ffmpeg() {
+    if !needs::ffmpeg() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -24,7 +24,7 @@ use x11rb::{
     wrapper::ConnectionExt as _,
 };
 
-use crate::workbench::alone;
+use crate::{needs, workbench::alone};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -163,7 +163,7 @@ fn until<T>(what: &str, mut find: impl FnMut() -> Result<Option<T>>) -> Result<T
 fn a_clip_is_dragged_onto_the_window() -> Result<()> {
     let _alone = alone();
     let Some((_server, display)) = server() else {
-        eprintln!("skipped: needs Xvfb (apt-get install xvfb)");
+        needs::check(false, "the program Xvfb", "apt-get install xvfb");
         return Ok(());
     };
     let folder = tempfile::tempdir()?;

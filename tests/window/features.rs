@@ -409,7 +409,7 @@ fn every_key_of_the_list_does_what_it_says() {
 #[test]
 fn from_a_run_to_peaks_plots_and_auto() {
     let (_alone, folder) = (alone(), tempfile::tempdir().unwrap());
-    let Some(clip) = clip() else { return };
+    let Some(clip) = clip(folder.path()) else { return };
     let mut window = window(folder.path());
     window.state_mut().state.choice.model = Some("deeplabv3-mobilenetv2".to_owned());
     drop_on(&mut window, &clip);

@@ -8,7 +8,10 @@ use steadymask::{
     jobs::LineState,
 };
 
-use crate::workbench::{Dropped, Window, alone, pictures, until};
+use crate::{
+    needs,
+    workbench::{Dropped, Window, alone, pictures, until},
+};
 
 /// A window whose network and class are chosen.
 fn window(folder: &Path) -> Window {
@@ -25,8 +28,7 @@ fn window(folder: &Path) -> Window {
 #[test]
 fn dropped_files_wait_in_line_are_done_and_are_there_after_a_restart() {
     let _alone = alone();
-    if !Path::new(env!("CARGO_MANIFEST_DIR")).join("models/selfie.pt").is_file() {
-        eprintln!("skipped: needs «steadymask models install selfie»");
+    if !needs::network(needs::SELFIE) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -2,6 +2,11 @@
 //! and once on a screen.
 #![cfg(feature = "gui")]
 
+#[path = "../common/needs.rs"]
+mod needs;
+#[path = "../common/sample.rs"]
+mod sample;
+
 mod drag_and_drop;
 mod features;
 mod lineup;

@@ -97,7 +97,7 @@ fn click(window: &mut Window, label: &str) {
 #[test]
 fn from_a_dropped_clip_to_files() {
     let (_alone, folder) = (alone(), tempfile::tempdir().unwrap());
-    let Some(clip) = clip() else { return };
+    let Some(clip) = clip(folder.path()) else { return };
     let mut window = window(folder.path());
     until(&mut window, "networks", |window| window.state().state.models.is_some());
     drop_on(&mut window, &clip);

@@ -9,6 +9,11 @@ use std::{
 use egui_kittest::Harness;
 use steadymask::app::{App, Folders, Preferences};
 
+use crate::{
+    needs::{self, DEEPLAB},
+    sample,
+};
+
 pub type Window = Harness<'static, App>;
 
 /// One window at a time: the language is the process's, and machines have few cores.
@@ -45,10 +50,10 @@ pub fn until(window: &mut Window, what: &str, is_so: impl Fn(&Window) -> bool) {
 
 /// A window with a network at work on a real clip.
 pub fn at_work(folder: &Path) -> Option<Window> {
-    let clip = clip()?;
+    let clip = clip(folder)?;
     let mut window = window(folder);
     until(&mut window, "networks", |window| window.state().state.models.is_some());
-    window.state_mut().state.choice.model = Some("deeplabv3-mobilenetv2".to_owned());
+    window.state_mut().state.choice.model = Some(DEEPLAB.to_owned());
     drop_on(&mut window, &clip);
     until(&mut window, "a picture", |window| window.state().shows().0);
     window.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::Enter);
@@ -102,13 +107,7 @@ pub fn toasted(window: &Window, words: &str) -> bool {
     window.state().state.toasts.iter().any(|toast| toast.text.contains(words))
 }
 
-/// A small network and a real clip, where they are.
-pub fn clip() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let clip = root.join("../shared/clips/carphone_pristine.mp4");
-    if !clip.is_file() || !root.join("models/deeplabv3-mobilenetv2.pt").is_file() {
-        eprintln!("skipped: needs ../shared/clips and «steadymask models install deeplabv3-mobilenetv2»");
-        return None;
-    }
-    Some(clip)
+/// A small real clip, and a network that takes its time with it.
+pub fn clip(folder: &Path) -> Option<PathBuf> {
+    (needs::ffmpeg() && needs::network(DEEPLAB)).then(|| sample::people(folder))
 }
