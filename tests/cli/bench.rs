@@ -27,6 +27,23 @@ fn figures_are_of_all_frames_and_fit_together() {
 }
 
 #[test]
+fn bench_tells_the_stages_apart_and_leaves_nothing() {
+    let Some((bench, clip)) = Workbench::with_people(SELFIE) else { return };
+    let clip = clip.to_str().unwrap();
+    let outcome =
+        bench.outcome(&["bench", clip, "--model", "selfie", "--class", "person", "--frames", "12", "--json"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.err);
+    let figures: serde_json::Value = serde_json::from_str(&outcome.out).unwrap();
+    assert_eq!(figures["frames"], 12);
+    for stage in ["decode", "network", "store", "flow", "probabilities", "smooth", "measure", "encode"] {
+        assert!(figures["stages"][stage].as_f64().is_some_and(|secs| secs > 0.0), "{stage}: {figures}");
+    }
+    let number = |name: &str| figures[name].as_f64().unwrap();
+    let ratio = number("end_to_end_secs_per_frame") / number("network_alone_secs_per_frame");
+    assert!((number("ratio") - ratio).abs() < 1e-9 && number("peak_memory_bytes") > 1e7);
+}
+
+#[test]
 fn what_keeps_it_from_running_is_told_once() {
     if !needs::network(SELFIE) {
         return;

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs};
 
 use crate::{
     needs::{self, SELFIE},
-    workbench::{Workbench, count_frames, grey_frames, masks, outcome, run_arguments, tree},
+    workbench::{Workbench, count_frames, grey_frames, masks, tree},
 };
 
 #[test]
@@ -62,29 +62,6 @@ fn a_part_of_a_clip_keeps_its_numbers() {
 }
 
 #[test]
-fn another_class_or_method_never_runs_the_network_again() {
-    let Some(bench) = Workbench::with_clip_and_mattes() else { return };
-    bench.two_classes();
-    let clip = bench.path("clip.mp4");
-    let run = |options: &str| {
-        let options = format!("--model ./two.pt --trust-model --long-side 97 {options} --export png");
-        let mut command = bench.command(&run_arguments(&clip, &options));
-        let outcome = outcome({
-            command.env("RUST_LOG", "steadymask=info");
-            command
-        });
-        assert_eq!(outcome.code, Some(0), "{}", outcome.err);
-        outcome.err.contains("the network is needed")
-    };
-    assert!(run("--class person --to 7 --out first"), "the first run loads it, and says so");
-    assert!(!run("--class person --to 7 --out again"));
-    assert!(!run("--class background,person+background --to 7 --method median --window 3 --out others"));
-    assert!(!run("--class person --from 2 --to 5 --method exponential --alpha 0.3 --out part"));
-    assert!(run("--class person --to 8 --out longer"), "one frame more needs it");
-    assert_eq!(masks(&bench.path("first/smoothed/person")), masks(&bench.path("again/smoothed/person")));
-}
-
-#[test]
 fn no_pixel_is_in_two_masks_and_a_group_is_one_mask() {
     let Some(bench) = Workbench::with_clip_and_mattes() else { return };
     bench.two_classes();
@@ -113,23 +90,6 @@ fn no_pixel_is_in_two_masks_and_a_group_is_one_mask() {
         assert!(covers, "{name}");
         let set = group.pixels().filter(|pixel| pixel.0 == [255]).count();
         assert!(set > 96 * 64 * 9 / 10, "{name}: person and background are nearly everything, {set}");
-    }
-}
-
-#[test]
-fn a_window_of_one_changes_nothing_and_mattes_come_back_as_they_were() {
-    let Some((bench, clip)) = Workbench::with_people(SELFIE) else { return };
-    for (method, out) in [("moving-average", "average"), ("median", "median")] {
-        let options = format!("--model selfie --class person --to 9 --window 1 --method {method}");
-        bench.run_well(&clip, &format!("{options} --out {out} --export png,ffv1"));
-        let raw = masks(&bench.path(&format!("{out}/raw/person")));
-        assert_eq!(raw, masks(&bench.path(&format!("{out}/smoothed/person"))), "{method}");
-    }
-    let exported = masks(&bench.path("average/raw/person"));
-    for (mattes, out) in [("average/raw/person", "from-pngs"), ("average/raw_person.mkv", "from-video")] {
-        let options = format!("--masks {mattes} --class person --to 9 --window 1 --out {out} --export png");
-        bench.run_well(&clip, &options);
-        assert_eq!(masks(&bench.path(&format!("{out}/smoothed/person"))), exported, "{mattes}");
     }
 }
 

@@ -194,3 +194,10 @@ pub fn nothing_shows(out: &Path) {
         assert!(name.starts_with(".steadymask-"), "{name}");
     }
 }
+
+/// Where the store keeps what the network has said.
+pub fn logits(bench: &Workbench) -> Option<PathBuf> {
+    let clips = fs::read_dir(bench.path("cache")).ok()?.flatten();
+    let tracks = clips.filter_map(|clip| fs::read_dir(clip.path()).ok()).flatten().flatten();
+    tracks.map(|track| track.path()).find(|path| path.to_string_lossy().contains("/logits-"))
+}

@@ -3,7 +3,9 @@
 #[path = "../common/needs.rs"]
 mod needs;
 
-mod flow;
-mod limits;
+mod access;
+mod full_queue;
+mod pipelines;
 mod restart;
+mod video_jobs;
 mod workbench;

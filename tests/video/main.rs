@@ -4,6 +4,8 @@
 mod needs;
 
 mod clips;
-mod exactness;
-mod refusals;
-mod sinks;
+mod exact_reads;
+mod image_sequences;
+mod info;
+mod unusual_files;
+mod writing;

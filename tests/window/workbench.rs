@@ -6,7 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use egui_kittest::Harness;
+use egui::{Key, Modifiers, PointerButton, Pos2};
+use egui_kittest::{Harness, kittest::Queryable as _};
 use steadymask::app::{App, Folders, Preferences};
 
 use crate::{
@@ -32,6 +33,13 @@ pub fn window(store: &Path) -> Window {
         .build_eframe(move |creation| App::new(&creation.egui_ctx, preferences, folders))
 }
 
+/// A window that knows its networks.
+pub fn window_with_networks(store: &Path) -> Window {
+    let mut window = window(store);
+    until(&mut window, "networks", |window| window.state().state.models.is_some());
+    window
+}
+
 /// Steps until it is so.
 #[track_caller]
 pub fn until(window: &mut Window, what: &str, is_so: impl Fn(&Window) -> bool) {
@@ -48,11 +56,10 @@ pub fn until(window: &mut Window, what: &str, is_so: impl Fn(&Window) -> bool) {
     }
 }
 
-/// A window with a network at work on a real clip.
+/// A window with a network at work on a real clip: the larger one, which is not done at once.
 pub fn at_work(folder: &Path) -> Option<Window> {
-    let clip = clip(folder)?;
-    let mut window = window(folder);
-    until(&mut window, "networks", |window| window.state().state.models.is_some());
+    let clip = clip(folder, DEEPLAB)?;
+    let mut window = window_with_networks(folder);
     window.state_mut().state.choice.model = Some(DEEPLAB.to_owned());
     drop_on(&mut window, &clip);
     until(&mut window, "a picture", |window| window.state().shows().0);
@@ -107,7 +114,47 @@ pub fn toasted(window: &Window, words: &str) -> bool {
     window.state().state.toasts.iter().any(|toast| toast.text.contains(words))
 }
 
-/// A small real clip, and a network that takes its time with it.
-pub fn clip(folder: &Path) -> Option<PathBuf> {
-    (needs::ffmpeg() && needs::network(DEEPLAB)).then(|| sample::people(folder))
+/// A small real clip, where this network is there to see it.
+pub fn clip(folder: &Path, network: &str) -> Option<PathBuf> {
+    (needs::ffmpeg() && needs::network(network)).then(|| sample::people(folder))
+}
+
+pub fn open_pictures(window: &mut Window, folder: &Path) -> PathBuf {
+    let pictures = pictures(folder, 12);
+    drop_on(window, &pictures);
+    until(window, "a picture", |window| window.state().shows().0);
+    pictures
+}
+
+#[track_caller]
+pub fn click(window: &mut Window, label: &str) {
+    // A caption comes before what it names, and a dialog after what lies under it.
+    let all: Vec<_> = window.get_all_by_label(label).collect();
+    all.last().unwrap().click();
+    window.run_steps(4);
+}
+
+pub fn press(window: &mut Window, modifiers: Modifiers, key: Key) {
+    window.key_press_modifiers(modifiers, key);
+    window.run_steps(2);
+}
+
+pub fn click_at(window: &mut Window, at: Pos2) {
+    window.hover_at(at);
+    window.step();
+    for pressed in [true, false] {
+        let (button, modifiers) = (PointerButton::Primary, Modifiers::NONE);
+        window.event(egui::Event::PointerButton { pos: at, button, pressed, modifiers });
+        window.step();
+    }
+}
+
+/// What is typed into the field of this name, in place of what is there.
+pub fn fill(window: &mut Window, label: &str, text: &str) {
+    let fields: Vec<_> = window.get_all_by_label(label).collect();
+    fields.last().unwrap().focus();
+    window.run_steps(2);
+    press(window, Modifiers::COMMAND, Key::A);
+    window.event(egui::Event::Text(text.to_owned()));
+    window.run_steps(3);
 }

@@ -16,7 +16,7 @@ use egui::{
 };
 use egui_kittest::kittest::NodeT as _;
 
-use crate::workbench::{Window, alone, drop_on, pictures, until, window};
+use crate::workbench::{Window, alone, drop_on, pictures, until, window_with_networks};
 
 /// Or as many as `STEADYMASK_RANDOM_ACTIONS` says.
 const ACTIONS: usize = 1000;
@@ -248,8 +248,7 @@ fn anything_in_any_order() {
     let actions = number("STEADYMASK_RANDOM_ACTIONS").map_or(ACTIONS, |actions| actions as usize);
     println!("STEADYMASK_RANDOM_SEED={seed} STEADYMASK_RANDOM_ACTIONS={actions}");
     let mut random = Random(seed);
-    let mut window = window(folder.path());
-    until(&mut window, "networks", |window| window.state().state.models.is_some());
+    let mut window = window_with_networks(folder.path());
     let files = files(folder.path());
     drop_on(&mut window, &files[0]);
     until(&mut window, "a picture", |window| window.state().shows().0);

@@ -12,10 +12,10 @@ use std::{
 
 use crate::{
     needs::{self, SELFIE},
-    workbench::{Workbench, tree},
+    workbench::{Workbench, logits, tree},
 };
 
-/// Kills of each kind; twenty by hand: `STEADYMASK_KILLS=20 cargo test --test cli kills`.
+/// Kills of each kind; twenty by hand: `STEADYMASK_KILLS=20 cargo test --test cli kill`.
 fn kills() -> usize {
     std::env::var("STEADYMASK_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(2)
 }
@@ -59,12 +59,6 @@ fn same(one: &BTreeMap<String, Vec<u8>>, other: &BTreeMap<String, Vec<u8>>) {
     for (name, bytes) in one {
         assert!(other[name] == *bytes, "{name} differs");
     }
-}
-
-fn logits(bench: &Workbench) -> Option<PathBuf> {
-    let clips = fs::read_dir(bench.path("cache")).ok()?.flatten();
-    let tracks = clips.filter_map(|clip| fs::read_dir(clip.path()).ok()).flatten().flatten();
-    tracks.map(|track| track.path()).find(|path| path.to_string_lossy().contains("/logits-"))
 }
 
 /// Kills runs of `arguments` until enough were hit in the middle, and lets the last one end.
