@@ -23,7 +23,7 @@ export CUDA
 help:
 	@echo 'make run [VIDEO=clip.mp4]    set up, build, open the window'
 	@echo 'make test                    set up, build, run every test'
-	@echo 'make check                   formatting and lints'
+	@echo 'make check                   formatting and lints; spelling and licences, with the tools for them'
 	@echo 'make build                   set up, build the program'
 	@echo 'make setup                   Debian packages and libtorch alone'
 	@echo 'make install [PREFIX=~/.local] [DESTDIR=]    program, libraries, models, desktop entry'
@@ -56,6 +56,13 @@ check:
 	@assets/setup/setup.sh test
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
+	@if command -v typos >/dev/null; then typos; else \
+		echo 'make check: spelling is left out; cargo install typos-cli --locked'; fi
+	@if command -v cargo-deny >/dev/null; then cargo deny --locked check bans licenses sources; else \
+		echo 'make check: licences and advisories are left out; cargo install cargo-deny --locked'; fi
+	@if command -v cargo-deny >/dev/null; then \
+		if cargo deny fetch db; then cargo deny --locked --offline check advisories; else \
+		echo 'make check: advisories are left out; their list could not be fetched'; fi; fi
 
 # `sudo make install` after `make run`: root has no cargo, and builds nothing here.
 install:
