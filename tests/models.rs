@@ -19,7 +19,9 @@ fn fixture(name: &str) -> PathBuf {
 
 #[test]
 fn a_model_is_installed_from_a_folder_and_found_again() {
-    let Some(weights) = needs::shared("models/deeplabv3_mnv2_pascal_quant.tflite") else { return };
+    let (file, remedy) =
+        ("deeplabv3_mnv2_pascal_quant.tflite", "models/catalogue.json says where to fetch it");
+    let Some(weights) = needs::shared(&format!("models/{file}"), remedy) else { return };
     let weights = weights.parent().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let library = Library::only(folder.path());

@@ -37,9 +37,8 @@ pub fn network(name: &str) -> bool {
     check(pt.is_file(), &format!("the network {name}"), &remedy)
 }
 
-/// Material that no public checkout has, and for which nothing else can stand.
-pub fn shared(name: &str) -> Option<PathBuf> {
+/// What lies beside the checkout in `shared`, where nothing of its own can stand for it.
+pub fn shared(name: &str, remedy: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(name);
-    let remedy = "it is handed out beside the checkout, and can't be fetched";
     check(path.exists(), &path.display().to_string(), remedy).then_some(path)
 }
