@@ -189,6 +189,12 @@ fn stored_tracks_are_exported_without_a_network() {
         let err = golden.run_case(&name, &arguments);
         assert!(!err.contains(NETWORK_IS_NEEDED), "{name}: {err}");
     }
+    // Motion and times that can't be read are found out again, and stored.
+    let (kept, found) = (Path::new(GOLDEN).join("cache"), golden.path("cache"));
+    assert_eq!(files(&found), files(&kept), "all that was asked for was there");
+    for path in files(&kept) {
+        assert!(fs::read(found.join(&path)).unwrap() == fs::read(kept.join(&path)).unwrap(), "{path:?}");
+    }
 }
 
 #[test]
