@@ -48,14 +48,15 @@ run: build
 test:
 	@assets/setup/setup.sh test
 	cargo check --locked --no-default-features --lib --bins
-	cargo test --locked --no-run
+	cargo test --workspace --locked --no-run
 	@assets/setup/models.sh "$$CARGO_TARGET_DIR/debug/steadymask"
-	cargo test --locked
+	cargo test --workspace --locked
 
 check:
 	@assets/setup/setup.sh test
 	cargo fmt --check
-	cargo clippy --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --lib --no-deps --locked
 	@if command -v typos >/dev/null; then typos; else \
 		echo 'make check: spelling is left out; cargo install typos-cli --locked'; fi
 	@if command -v cargo-deny >/dev/null; then cargo deny --locked check bans licenses sources; else \

@@ -13,9 +13,9 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use steadymask::flow::{Estimator, Flow, FlowEstimator, FlowPair, Quality, warp_mask, warp_soft};
 use steadymask::frame::{Frame, FrameIndex, FrameSize, Timestamp};
-use steadymask::mask::{Mask, SoftMask};
+use steadymask::mask::{Mask, Masks, SoftMask};
 use steadymask::pipeline::FLOW;
-use steadymask::smooth::{HardSmoother, Masks, Method, Settings, SmoothFrame, Switch, Timing, harden};
+use steadymask::smooth::{HardSmoother, Method, Settings, SmoothFrame, Switch, Timing, binarise};
 use steadymask::video;
 
 const FRAMES: usize = 300;
@@ -121,12 +121,12 @@ fn recipe() -> Result<()> {
         let smooth = |mut each: &mut dyn FnMut(Mask)| -> Result<()> {
             match HardSmoother::new(&settings) {
                 Some(mut hard) => {
-                    masks.iter().flat_map(|mask| hard.push(mask.clone())).for_each(&mut each);
+                    masks.iter().flat_map(|mask| hard.push(mask.clone(), false)).for_each(&mut each);
                     hard.finish().into_iter().for_each(each);
                     Ok(())
                 }
                 None => run(&settings, &frames, |masks| {
-                    harden(masks, &settings, None).into_iter().for_each(&mut each)
+                    binarise(masks, &settings, None).into_iter().for_each(&mut each)
                 }),
             }
         };
@@ -174,7 +174,9 @@ fn resmooth() -> Result<()> {
         for &timing in Timing::ALL {
             let secs = |motion: Switch| {
                 let settings = Settings { method, timing, motion, ..Settings::default() };
-                best_secs(|| run(&settings, &frames, |masks| drop(black_box(harden(masks, &settings, None)))))
+                best_secs(|| {
+                    run(&settings, &frames, |masks| drop(black_box(binarise(masks, &settings, None))))
+                })
             };
             println!(
                 "{:16}{:10}{:10.3}{:10.3}",

@@ -1,26 +1,13 @@
 //! Steadymask: measures the flicker of per-frame segmentation masks and takes it out
 //! without making them late. See `ARCHITECTURE.md` for the map.
+//!
+//! This crate only puts the rooms together: each is a member of the workspace, in a folder of its
+//! name beside this file.
 
 #[cfg(feature = "gui")]
-pub mod app;
-pub mod cli;
-pub mod export;
-pub mod flow;
-pub mod frame;
-pub mod jobs;
-pub mod mask;
-pub mod metrics;
-pub mod pipeline;
-pub mod process;
-pub mod project;
-pub mod region;
-pub mod segment;
-pub mod service;
-mod simd;
-pub mod smooth;
-pub mod stages;
-pub mod store;
-pub mod video;
+pub use app;
+pub use base::{frame, mask, process, region, stages};
+pub use {cli, export, flow, jobs, metrics, pipeline, plan, project, segment, service, smooth, store, video};
 
 /// The program, which `main` loads as a library and starts. A panic, which has been told by then,
 /// is a fault like any other.

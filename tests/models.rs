@@ -6,10 +6,8 @@ mod needs;
 use std::path::{Path, PathBuf};
 
 use steadymask::frame::{Frame, FrameIndex, FrameSize, Timestamp};
-use steadymask::segment::install::{InstallError, Step, install};
-use steadymask::segment::library::Library;
-use steadymask::segment::torchscript::{Device, Options, TorchScript};
-use steadymask::segment::{InputSize, SegmentError, Segmenter as _, Upsampling, class_map};
+use steadymask::segment::install::{InstallError, InstallStep, install};
+use steadymask::segment::{Device, InputSize, Library, LoadOptions, SegmentError, Upsampling, class_map};
 
 const MOBILENET: &str = needs::DEEPLAB;
 
@@ -29,7 +27,7 @@ fn a_model_is_installed_from_a_folder_and_found_again() {
     let mut steps = Vec::new();
     let installed = install(&library, MOBILENET, Some(weights), false, &mut |step| steps.push(step)).unwrap();
     assert!(installed.is_official);
-    assert_eq!(steps, [Step::Converting, Step::Trying]);
+    assert_eq!(steps, [InstallStep::Converting, InstallStep::Trying]);
     assert_eq!(library.best(), Some(MOBILENET));
 
     // Nothing but the network, its manifest and the list of trusted hashes is left.
@@ -91,8 +89,7 @@ fn mobilenet_agrees_with_the_interpreter_on_a_real_picture() {
     let checkout = Library::only(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models"));
     let mut installed = checkout.find(MOBILENET, false).unwrap();
     installed.manifest.input = InputSize::Fixed { width: 513, height: 513 };
-    let options = Options { device: Device::Cpu, try_sizes: false, ..Options::default() };
-    let mut network = TorchScript::load(&installed.pt, installed.manifest, options).unwrap();
+    let mut network = installed.load(LoadOptions { device: Device::Cpu, threads: 0 }).unwrap();
 
     let picture = image::open(fixture("vtest.jpg")).unwrap().to_rgb8();
     let reference = image::open(fixture("vtest_classes.png")).unwrap().to_luma8();

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use steadymask::flow::{Flow, FlowField, FlowPair};
 use steadymask::frame::FrameSize;
-use steadymask::mask::{Mask, SoftMask};
+use steadymask::mask::{Mask, Masks, SoftMask};
 use steadymask::smooth::{
-    Alpha, Input, Masks, Method, Settings, SmoothError, SmoothFrame, Switch, Threshold, Timing, Window,
-    harden,
+    Alpha, Input, Method, Settings, SmoothError, SmoothFrame, Switch, Threshold, Timing, Window, binarise,
 };
 
 const MEMORY_BYTES: usize = 64 << 20;
@@ -242,7 +241,7 @@ proptest! {
         let settings = Settings { hysteresis: Some(threshold(low)), fill_holes_px: 6, min_area_px: 2, ..settings };
         let classes = clip.iter().zip(&other).map(|((a, flow), (b, _))| (vec![a.clone(), b.clone()].into(), flow.clone()));
         for masks in smooth_classes(settings, classes.collect()) {
-            let hard = harden(&masks, &settings, None);
+            let hard = binarise(&masks, &settings, None);
             prop_assert_eq!(hard[0].intersection_count(&hard[1]), 0);
         }
     }

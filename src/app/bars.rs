@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use eframe::egui::{self, Align, Align2, Color32, FontId, Id, Layout, RichText, Ui, vec2};
 
-use super::{
+use crate::{
     commands::Command,
-    dialogs::size,
     icons::{self, Icon},
     state::{Dialog, State},
-    text::{Text, fill, t},
+    text::clock,
+    text::{Text, fill, size, t},
     theme,
 };
-use crate::{jobs::LineState, pipeline::Snapshot};
+use jobs::ClipState;
+use pipeline::Snapshot;
 
 pub fn top(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     egui::Panel::top("top").resizable(false).show(ui, |ui| {
@@ -25,7 +26,7 @@ pub fn top(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
                 let project = state.project.file.as_deref().and_then(std::path::Path::file_name);
                 let name = project.map_or_else(|| clip.name(), |name| name.to_string_lossy().into_owned());
                 ui.label(name).on_hover_text(clip.path.display().to_string());
-                if state.project.is_changed(state) {
+                if state.is_changed() {
                     ui.label("•").on_hover_text(t(Text::UnsavedTitle));
                 }
                 let about = format!("{}  {} fps  {}", info.size, trimmed(info.frames_per_sec), info.codec);
@@ -67,17 +68,17 @@ pub fn top(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
                 add(open, Command::Browse);
                 let save = ui.add_enabled(state.clip.is_some(), egui::Button::new(t(Text::Save)));
                 add(save.on_hover_text(t(Text::SaveHint)), Command::Save);
-                if !state.waiting.is_empty() {
-                    let text = fill(Text::Waiting, &[&state.waiting.len()]);
+                if !state.dropped.is_empty() {
+                    let text = fill(Text::Waiting, &[&state.dropped.len()]);
                     if ui.button(text).clicked() {
                         commands.push(Command::OpenNext);
                     }
                 }
-                if !state.waiting.is_empty() || !state.line.clips.is_empty() {
-                    let over = state.line.clips.iter().filter(|clip| clip.state == LineState::Done).count();
-                    let text = fill(Text::LineButton, &[&over, &state.line.clips.len()]);
-                    if ui.button(text).on_hover_text(t(Text::LineHint)).clicked() {
-                        commands.push(Command::Show(Dialog::Line));
+                if !state.dropped.is_empty() || !state.queue.clips.is_empty() {
+                    let over = state.queue.clips.iter().filter(|clip| clip.state == ClipState::Done).count();
+                    let text = fill(Text::QueueButton, &[&over, &state.queue.clips.len()]);
+                    if ui.button(text).on_hover_text(t(Text::QueueHint)).clicked() {
+                        commands.push(Command::Show(Dialog::Queue));
                     }
                 }
             });
@@ -96,7 +97,7 @@ pub fn status(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             if let Some(exporting) = &state.exporting {
                 stage(ui, Text::StageExport, exporting.progress.masks.snapshot());
                 cancel(ui, commands);
-            } else if let Some(job) = state.job.as_ref().filter(|job| job.running) {
+            } else if let Some(job) = state.run.as_ref().filter(|job| job.running) {
                 let snapshot = job.progress.network.snapshot();
                 let (loading, is_paused) = (snapshot.done == 0, job.cancel.is_paused());
                 if is_paused {
@@ -116,7 +117,7 @@ pub fn status(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
                 cancel(ui, commands);
             } else if let Some(measuring) = state.measuring.as_ref().filter(|measuring| measuring.running) {
                 let mut snapshot = measuring.progress.snapshot();
-                snapshot.total = state.job.as_ref().and_then(|job| job.progress.network.snapshot().total);
+                snapshot.total = state.run.as_ref().and_then(|job| job.progress.network.snapshot().total);
                 stage(ui, Text::StageMasks, snapshot);
             } else if let Some(path) = &state.opening {
                 ui.spinner();
@@ -129,7 +130,7 @@ pub fn status(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
                 let weak = |ui: &mut Ui, text: String, hint: Text| {
                     ui.label(RichText::new(text).weak()).on_hover_text(t(hint));
                 };
-                let device = state.job.as_ref().and_then(|job| job.device.clone());
+                let device = state.run.as_ref().and_then(|job| job.device.clone());
                 let device = device.unwrap_or_else(|| state.preferences.machine.device.to_string());
                 weak(ui, device, Text::Device);
                 ui.label(RichText::new("·").weak());
@@ -169,15 +170,6 @@ fn cancel(ui: &mut Ui, commands: &mut Vec<Command>) {
     let response = ui.add(egui::Button::new(t(Text::Cancel)).small());
     if response.on_hover_text(t(Text::CancelHint)).clicked() {
         commands.push(Command::Cancel);
-    }
-}
-
-/// Minutes and seconds, with hours where there are any.
-pub fn clock(time: Duration) -> String {
-    let secs = time.as_secs();
-    match secs / 3600 {
-        0 => format!("{}:{:02}", secs / 60, secs % 60),
-        hours => format!("{hours}:{:02}:{:02}", secs / 60 % 60, secs % 60),
     }
 }
 

@@ -2,12 +2,12 @@
 
 use eframe::egui::{self, Id, Key, Modifiers};
 
-use super::{
+use crate::{
     commands::Command,
-    player::Move,
     state::{Dialog, State},
     text::Text,
-    view::Mode,
+    timeline::player::{Mark, Move},
+    viewer::view::Mode,
 };
 
 struct Binding {
@@ -45,8 +45,8 @@ static BINDINGS: &[Binding] = bindings! {
     NONE, J => Command::Player(Move::Play(-1.0));
     NONE, K => Command::Player(Move::Pause);
     NONE, L => Command::Player(Move::Play(1.0));
-    NONE, I => Command::Player(Move::MarkIn);
-    NONE, O => Command::Player(Move::MarkOut);
+    NONE, I => Command::Mark(Mark::In);
+    NONE, O => Command::Mark(Mark::Out);
     NONE, N => Command::Peak { forwards: true };
     NONE, P => Command::Peak { forwards: false };
     NONE, Num1 => Command::View(Mode::Side);

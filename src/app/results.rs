@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::metrics::{ClassSummary, FrameMetrics, Metric};
+use metrics::{ClassSummary, FrameMetrics, Metric};
 
 /// What is called flicker: instability that motion does not explain.
 pub const FLICKER: Metric = Metric::WarpedInstability;
@@ -142,10 +142,8 @@ impl Results {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::{
-        frame::{FrameIndex, Timestamp},
-        metrics::SideMetrics,
-    };
+    use base::frame::{FrameIndex, Timestamp};
+    use metrics::SideMetrics;
 
     pub fn row(frame: usize, raw: f64, smoothed: f64) -> FrameMetrics {
         let side = |value| {

@@ -2,50 +2,33 @@
 
 use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Instant};
 
-use super::{
-    choice::{Choice, Preferences},
-    describe::ModelForm,
-    history::History,
-    machine::Usage,
-    player::Player,
-    plots::Curve,
-    project::OpenProject,
-    results::Results,
-    toasts::Toasts,
-    view::{Mode, View},
-    work::{ModelInfo, Pass, Recipe, Session, StableMasks},
-};
 use crate::{
-    export::{ExportKind, ExportOptions, ExportSettings, NameError},
-    jobs,
-    pipeline::{CancelToken, FrameRange, Progress, RunProgress},
-    project::{LeftOver, Preset, Presets, Project},
-    segment::{ClassGroup, torchscript::CudaStatus},
-    smooth::Settings,
-    video::VideoInfo,
+    choice::{Choice, Preferences},
+    dialogs::model_form::ModelForm,
+    export::form::ExportForm,
+    history::History,
+    plots::curve::Curve,
+    projects::open_project::OpenProject,
+    results::Results,
+    text::Text,
+    timeline::player::Player,
+    toasts::Toasts,
+    viewer::view::{Mode, View},
+    work::{Clip, ModelInfo, PassId, Recipe, Session, StableMasks, Usage},
 };
-
-/// The opened video.
-#[derive(Clone, Debug)]
-pub struct Clip {
-    pub path: PathBuf,
-    pub info: VideoInfo,
-    /// Claimed at first, counted later.
-    pub frames: usize,
-}
-
-impl Clip {
-    pub fn name(&self) -> String {
-        self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy().into_owned()
-    }
-}
+use base::frame::FrameRange;
+use jobs::QueueSnapshot;
+use pipeline::{CancelToken, Progress, RunProgress};
+use plan::{MaskSource, Plan, Resolved};
+use project::{Preset, Presets, Project, RecoveryFile};
+use segment::{ClassGroup, CudaStatus, Library};
+use smooth::Settings;
 
 /// What lies over the window, with what is typed into it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Dialog {
     Export,
-    /// The line of clips.
-    Line,
+    Queue,
     Settings,
     Keys,
     SaveProject {
@@ -60,7 +43,7 @@ pub enum Dialog {
         path: String,
     },
     /// A crash left work.
-    Restore(Box<LeftOver>),
+    Restore(Box<RecoveryFile>),
     TrustModel {
         pt: PathBuf,
         sha256: String,
@@ -84,51 +67,8 @@ pub enum Dialog {
     },
 }
 
-/// What the export dialog is filled with.
-#[derive(Clone, Debug)]
-pub struct ExportPlan {
-    pub kinds: Vec<ExportKind>,
-    pub options: ExportOptions,
-    /// As it is typed; empty for the usual names.
-    pub names: String,
-    pub folder: String,
-    pub force: bool,
-}
-
-impl ExportPlan {
-    /// # Errors
-    /// What is wrong with the names.
-    pub fn options(&self) -> Result<ExportOptions, NameError> {
-        let names = Some(self.names.trim()).filter(|names| !names.is_empty());
-        Ok(ExportOptions { names: names.map(str::parse).transpose()?, ..self.options.clone() })
-    }
-
-    /// What a preset keeps of it; `None` while the names are wrong.
-    pub fn settings(&self) -> Option<ExportSettings> {
-        Some(ExportSettings { kinds: self.kinds.clone(), options: self.options().ok()? })
-    }
-
-    /// Fills in what a preset says.
-    pub fn take(&mut self, ExportSettings { kinds, options }: ExportSettings) {
-        self.names = options.names.as_ref().map(ToString::to_string).unwrap_or_default();
-        (self.kinds, self.options) = (kinds, options);
-    }
-}
-
-impl Default for ExportPlan {
-    fn default() -> Self {
-        Self {
-            kinds: ExportKind::DEFAULT.to_vec(),
-            options: ExportOptions::default(),
-            names: String::new(),
-            folder: String::new(),
-            force: false,
-        }
-    }
-}
-
 /// The network at work, or done.
-pub struct Job {
+pub struct NetworkRun {
     pub id: u64,
     pub model: String,
     pub range: FrameRange,
@@ -143,7 +83,7 @@ pub struct Job {
 
 /// Smoothing and measuring behind the picture.
 pub struct Measuring {
-    pub pass: Pass,
+    pub pass: PassId,
     pub cancel: CancelToken,
     pub progress: Progress,
     pub running: bool,
@@ -167,16 +107,15 @@ pub struct State {
     pub clip: Option<Clip>,
     pub opening: Option<PathBuf>,
     /// Dropped together with the open one; opened next.
-    pub waiting: VecDeque<PathBuf>,
-    /// Clips that are done one after another.
-    pub line: jobs::Shown,
+    pub dropped: VecDeque<PathBuf>,
+    pub queue: QueueSnapshot,
     pub path_field: String,
     pub models: Option<Vec<ModelInfo>>,
     pub choice: Choice,
     pub history: History<Choice>,
     pub player: Player,
     pub view: View,
-    pub job: Option<Job>,
+    pub run: Option<NetworkRun>,
     pub measuring: Option<Measuring>,
     /// Settings changed at this moment and are not measured yet.
     pub changed: Option<Instant>,
@@ -192,30 +131,32 @@ pub struct State {
     /// `None` until it was looked for.
     pub cuda: Option<CudaStatus>,
     pub usage: Arc<Usage>,
-    pub plan: ExportPlan,
+    pub export: ExportForm,
     /// Frames that the last pass of smoothing and measuring did in a second.
     pub pass_rate: Option<f64>,
     pub dialog: Option<Dialog>,
     pub toasts: Toasts,
     pub preferences: Preferences,
+    /// Where networks are.
+    pub library: Library,
     pub store_folder: PathBuf,
     pub next_id: u64,
 }
 
 impl State {
-    pub fn new(preferences: Preferences, store_folder: PathBuf) -> Self {
+    pub fn new(preferences: Preferences, library: Library, store_folder: PathBuf) -> Self {
         Self {
             clip: None,
             opening: None,
-            waiting: VecDeque::new(),
-            line: jobs::Shown::default(),
+            dropped: VecDeque::new(),
+            queue: QueueSnapshot::default(),
             path_field: String::new(),
             models: None,
             choice: preferences.choice.clone(),
             history: History::default(),
             player: Player::default(),
             view: View::default(),
-            job: None,
+            run: None,
             measuring: None,
             changed: None,
             results: Results::default(),
@@ -227,11 +168,12 @@ impl State {
             drawing: None,
             cuda: None,
             usage: Usage::watch(store_folder.clone()),
-            plan: ExportPlan::default(),
+            export: ExportForm::default(),
             pass_rate: None,
             dialog: None,
             toasts: Toasts::default(),
             preferences,
+            library,
             store_folder,
             next_id: 0,
         }
@@ -247,35 +189,54 @@ impl State {
     }
 
     pub fn model(&self) -> Option<&ModelInfo> {
-        let name = self.choice.model.as_ref()?;
-        self.models.as_ref()?.iter().find(|model| &model.name == name)
+        let name = self.choice.model()?;
+        self.models.as_ref()?.iter().find(|model| model.name == name)
+    }
+
+    /// What shall be done with the clip, whole: what is chosen, where the network runs, and what the
+    /// export dialog says. Whatever works on the clip is handed this.
+    pub fn plan(&self) -> Plan {
+        let mut plan = self.choice.plan.clone();
+        if let MaskSource::Network(network) = &mut plan.source {
+            network.device = self.preferences.machine.device;
+        }
+        plan.export = self.export.settings().or(plan.export);
+        plan
+    }
+
+    /// The plan with the network that was found when the networks were listed; `None` while no
+    /// network is chosen, or no class of it.
+    pub fn resolved(&self) -> Option<Resolved> {
+        let mut plan = self.plan();
+        let model = self.model()?;
+        // Those of another network stay chosen, and count again with that.
+        plan.classes.retain(|name| ClassGroup::parse(name, model.manifest()).is_ok());
+        plan.resolve_with(model.found.clone()).ok()
     }
 
     /// The masks to make.
     pub fn groups(&self) -> Vec<ClassGroup> {
-        let Some(model) = self.model() else { return Vec::new() };
-        self.choice.classes.iter().filter_map(|name| ClassGroup::parse(name, &model.manifest).ok()).collect()
+        self.resolved().map(|resolved| resolved.classes().to_vec()).unwrap_or_default()
     }
 
     /// What is worked on: between the in and the out point.
     pub fn range(&self) -> FrameRange {
-        FrameRange { first: self.player.first.unwrap_or(0), last: self.player.last.unwrap_or(usize::MAX) }
+        self.choice.plan.range
     }
 
     /// The results of pass 1 that belong to the network chosen now.
     pub fn session(&self) -> Option<&Arc<Session>> {
-        let job = self.job.as_ref()?;
+        let job = self.run.as_ref()?;
         let is_of_choice = |session: &&Arc<Session>| {
-            Some(&job.model) == self.choice.model.as_ref() && session.tracks.every == self.choice.every
+            Some(job.model.as_str()) == self.choice.model() && session.tracks.every == self.choice.plan.every
         };
         job.session.as_ref().filter(is_of_choice)
     }
 
     /// How masks come about now; `None` where there are none to be had.
     pub fn recipe(&self) -> Option<Recipe> {
-        let (session, groups) = (self.session()?.clone(), self.groups());
-        let Choice { settings, leave_out, .. } = self.choice.clone();
-        (!groups.is_empty()).then_some(Recipe { session, groups, settings, other: None, leave_out })
+        let session = self.session()?.clone();
+        Some(Recipe { session, plan: Arc::new(self.resolved()?), other: None })
     }
 
     /// The same for the screen, which can show A beside B.
@@ -283,26 +244,21 @@ impl State {
         let mut recipe = self.recipe()?;
         if self.view.mode == Mode::Compare && !self.view.raw_only {
             let (a, b) = self.choice.a_and_b();
-            (recipe.settings, recipe.other) = (b, Some(a));
+            (recipe.plan, recipe.other) = (Arc::new(recipe.plan.with_settings(b)), Some(a));
         }
         Some(recipe)
     }
 
     pub fn is_running(&self) -> bool {
-        self.job.as_ref().is_some_and(|job| job.running)
+        self.run.as_ref().is_some_and(|job| job.running)
     }
 
     /// Why Stabilise can't be pressed.
-    pub fn why_not_stabilise(&self) -> Option<super::text::Text> {
-        use super::text::Text;
-        if self.clip.is_none() {
-            Some(Text::NeedVideo)
-        } else if self.model().is_none() {
-            Some(Text::NeedModel)
-        } else if self.groups().is_empty() {
-            Some(Text::NoClass)
-        } else if self.job.as_ref().is_some_and(|job| {
-            job.complete && Some(&job.model) == self.choice.model.as_ref() && job.range == self.range()
+    pub fn why_not_stabilise(&self) -> Option<Text> {
+        if let Some(lacking) = self.why_not_queue() {
+            Some(lacking)
+        } else if self.run.as_ref().is_some_and(|job| {
+            job.complete && Some(job.model.as_str()) == self.choice.model() && job.range == self.range()
         }) {
             Some(Text::UpToDate)
         } else {
@@ -310,14 +266,40 @@ impl State {
         }
     }
 
-    /// Why «Auto» can't be pressed.
-    pub fn why_not_tune(&self) -> Option<super::text::Text> {
-        let done = self.job.as_ref().is_some_and(|job| job.complete);
-        if done { self.why_not_export() } else { Some(super::text::Text::NeedResults) }
+    /// Why the open clip can't be added to the queue.
+    pub fn why_not_queue(&self) -> Option<Text> {
+        if self.clip.is_none() {
+            Some(Text::NeedVideo)
+        } else if self.model().is_none() {
+            Some(Text::NeedModel)
+        } else if self.groups().is_empty() {
+            Some(Text::NoClass)
+        } else {
+            None
+        }
     }
 
-    pub fn why_not_export(&self) -> Option<super::text::Text> {
-        use super::text::Text;
+    /// Why «Auto» can't be pressed.
+    pub fn why_not_tune(&self) -> Option<Text> {
+        let done = self.run.as_ref().is_some_and(|job| job.complete);
+        if done { self.why_not_export() } else { Some(Text::NeedResults) }
+    }
+
+    pub fn why_not_export(&self) -> Option<Text> {
         if self.session().is_none() || self.groups().is_empty() { Some(Text::NeedResults) } else { None }
+    }
+
+    /// What a clip of the queue may take.
+    pub fn queue_machine(&self) -> jobs::Machine {
+        let machine = &self.preferences.machine;
+        jobs::Machine {
+            library: self.library.clone(),
+            trust_model: false,
+            threads: machine.threads,
+            // The clip that is open has the rest.
+            memory_bytes: machine.job_bytes() / 2,
+            store: self.store_folder.clone(),
+            store_limit_bytes: machine.cache_bytes(),
+        }
     }
 }

@@ -8,8 +8,8 @@ use std::{
 
 use serde::Serialize;
 
-use super::work::{Painted, Quality, Source, Wanted};
-use crate::smooth::Settings;
+use crate::work::{Quality, Source, ViewRequest, ViewUpdate};
+use smooth::Settings;
 
 #[derive(Default)]
 pub struct Stats(Option<Box<Recorder>>);
@@ -19,14 +19,22 @@ struct Recorder {
     begun: Instant,
     times: Times,
     opened: Option<Instant>,
-    /// Another frame was asked for, and then that it was shown by its proxy.
-    scrub: Option<(Wanted, Instant, bool)>,
-    /// Other settings were asked for, and then whether their draft was shown.
-    slider: Option<(Wanted, Instant, bool)>,
-    last: Option<Wanted>,
+    /// For another frame; shown is its proxy.
+    scrub: Option<Wait>,
+    /// For other settings; shown is their draft.
+    slider: Option<Wait>,
+    last: Option<ViewRequest>,
 }
 
-/// Waits, each from the wish to what answers it.
+/// What the user waits for.
+struct Wait {
+    asked: ViewRequest,
+    since: Instant,
+    /// Something that is not the last of it.
+    is_shown: bool,
+}
+
+/// Waits, each from the request to what answers it.
 #[derive(Default)]
 struct Times {
     /// The window's own work for a frame, without drawing.
@@ -93,25 +101,25 @@ impl Stats {
     }
 
     /// The screen is asked for this.
-    pub fn wanted(&mut self, wanted: &Wanted) {
+    pub fn request(&mut self, request: &ViewRequest) {
         if let Some(recorder) = self.0.as_deref_mut() {
-            recorder.wanted(wanted);
+            recorder.request(request);
         }
     }
 
     /// This is on the screen now.
-    pub fn painted(&mut self, painted: &Painted) {
+    pub fn update(&mut self, update: &ViewUpdate) {
         if let Some(recorder) = self.0.as_deref_mut() {
-            recorder.painted(painted);
+            recorder.update(update);
         }
     }
 
     /// The frame's own picture is on the screen now.
     pub fn sharp(&mut self, path: &Path, index: usize) {
         if let Some(recorder) = self.0.as_deref_mut()
-            && let Some((.., since, _)) = recorder.scrub.take_if(|(of, ..)| of.is_of(path, index))
+            && let Some(wait) = recorder.scrub.take_if(|wait| wait.asked.is_of(path, index))
         {
-            recorder.times.scrub_full.push(since.elapsed());
+            recorder.times.scrub_full.push(wait.since.elapsed());
         }
     }
 
@@ -128,30 +136,30 @@ impl Stats {
 }
 
 impl Recorder {
-    fn wanted(&mut self, wanted: &Wanted) {
-        if self.last.as_ref() == Some(wanted) {
+    fn request(&mut self, request: &ViewRequest) {
+        if self.last.as_ref() == Some(request) {
             return;
         }
-        let Some(last) = self.last.replace(wanted.clone()).filter(|last| last.path == wanted.path) else {
+        let Some(last) = self.last.replace(request.clone()).filter(|last| last.path == request.path) else {
             return;
         };
-        // A wish that is overtaken was never seen; the wait is counted from the first.
-        let since = |asked: &Option<(Wanted, Instant, bool)>| match asked {
-            Some((_, since, false)) => *since,
-            _ => Instant::now(),
+        // A request that is overtaken was never seen; the wait is counted from the first.
+        let wait = |before: &Option<Wait>| {
+            let since = before.as_ref().filter(|before| !before.is_shown).map(|before| before.since);
+            Wait { asked: request.clone(), since: since.unwrap_or_else(Instant::now), is_shown: false }
         };
-        if last.index != wanted.index {
-            self.scrub = Some((wanted.clone(), since(&self.scrub), false));
+        if last.index != request.index {
+            self.scrub = Some(wait(&self.scrub));
             self.slider = None;
-        } else if last.recipe.is_some() && last.recipe != wanted.recipe {
-            self.slider = Some((wanted.clone(), since(&self.slider), false));
-        } else if let Some((asked, ..)) = &mut self.slider {
+        } else if last.recipe.is_some() && last.recipe != request.recipe {
+            self.slider = Some(wait(&self.slider));
+        } else if let Some(wait) = &mut self.slider {
             // The same under another look: who waits, waits for this one now.
-            *asked = wanted.clone();
+            wait.asked = request.clone();
         }
     }
 
-    fn painted(&mut self, Painted { wanted, picture, masks, .. }: &Painted) {
+    fn update(&mut self, ViewUpdate { request, picture, masks, .. }: &ViewUpdate) {
         if picture.is_some() {
             let begun = self.begun;
             if let Some(opened) = self.opened.take() {
@@ -161,8 +169,8 @@ impl Recorder {
                 }
             }
         }
-        if let Some((asked, since, is_shown)) = &mut self.scrub
-            && asked.is_of(&wanted.path, wanted.index)
+        if let Some(Wait { asked, since, is_shown }) = &mut self.scrub
+            && asked.is_of(&request.path, request.index)
             && !*is_shown
         {
             let wait = since.elapsed();
@@ -180,10 +188,11 @@ impl Recorder {
             }
         }
         let Some(masks) = masks else { return };
-        let is_asked = |asked: &Wanted| asked.index == wanted.index && asked.recipe == wanted.recipe;
-        if let Some((asked, since, is_shown)) = self.slider.as_mut().filter(|(asked, ..)| is_asked(asked)) {
+        let is_asked = |asked: &ViewRequest| asked.index == request.index && asked.recipe == request.recipe;
+        let slider = self.slider.as_mut().filter(|wait| is_asked(&wait.asked));
+        if let Some(Wait { asked, since, is_shown }) = slider {
             let wait = since.elapsed();
-            let settings = asked.recipe.as_ref().map(|recipe| recipe.settings);
+            let settings = asked.recipe.as_ref().map(|recipe| recipe.settings());
             let moves = settings.is_some_and(|Settings { motion, .. }| motion.is_on());
             let Times { slider_plain, slider_plain_exact, slider_motion, slider_motion_exact, .. } =
                 &mut self.times;

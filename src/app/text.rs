@@ -1,10 +1,13 @@
 //! Every word of the window, in every language, in one table.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::{
+    sync::atomic::{AtomicU8, Ordering},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
-use crate::export::ExportKind;
+use export::ExportKind;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Language {
@@ -102,6 +105,24 @@ pub fn fill(text: Text, values: &[&dyn std::fmt::Display]) -> String {
         filled += part;
     }
     filled
+}
+
+/// Mebibytes as they are read.
+pub fn size(mib: u64) -> String {
+    if mib < 1024 { fill(Text::Mebibytes, &[&mib]) } else { fill(Text::Gibibytes, &[&gibibytes(mib)]) }
+}
+
+fn gibibytes(mib: u64) -> String {
+    if mib.is_multiple_of(1024) { (mib >> 10).to_string() } else { format!("{:.1}", mib as f64 / 1024.0) }
+}
+
+/// Minutes and seconds, with hours where there are any.
+pub fn clock(time: Duration) -> String {
+    let secs = time.as_secs();
+    match secs / 3600 {
+        0 => format!("{}:{:02}", secs / 60, secs % 60),
+        hours => format!("{hours}:{:02}:{:02}", secs / 60 % 60, secs % 60),
+    }
 }
 
 texts! {
@@ -358,7 +379,7 @@ texts! {
     ExportTransparency: "Cut-outs with transparency", "Вырезка с прозрачностью";
     ExportPictures: "Videos to look at", "Видео для просмотра";
     ExportData: "Data", "Данные";
-    ExportRange: "{} frames, {}", "{} кадров, {}";
+    ExportRange: "{} of {} frames, {}", "Кадров: {} из {}, {}";
     Theme: "Theme", "Тема";
     ThemeSystem: "System", "Системная";
     ThemeDark: "Dark", "Тёмная";
@@ -369,25 +390,25 @@ texts! {
     ErrorTitle: "Something went wrong", "Что-то пошло не так";
     Copy: "Copy", "Копировать";
     Dismiss: "Dismiss", "Скрыть";
-    LineTitle: "Queue", "Очередь";
-    LineButton: "Queue {} / {}", "Очередь {} / {}";
-    LineEmpty: "Nothing is in line yet", "В очереди пока ничего нет";
-    LineHint: "Clips are done one after another with the settings of the moment when they came in; files go beside the clip",
+    QueueTitle: "Queue", "Очередь";
+    QueueButton: "Queue {} / {}", "Очередь {} / {}";
+    QueueEmpty: "Nothing is in the queue yet", "В очереди пока ничего нет";
+    QueueHint: "Clips are done one after another with the settings of the moment when they came in; files go beside the clip",
         "Видео обрабатываются по очереди с настройками на момент добавления; файлы кладутся рядом с видео";
-    LineAddDropped: "Add {} dropped files", "Добавить перетащенные файлы: {}";
-    LineAddOpen: "Add this clip", "Добавить это видео";
-    LineHold: "Pause the queue", "Приостановить";
-    LineGoOn: "Start the queue", "Запустить";
-    LineUp: "Up", "Выше";
-    LineDown: "Down", "Ниже";
-    LineRetry: "Try again", "Повторить";
-    LineRemove: "Remove", "Убрать";
-    LineWaiting: "waits", "ждёт";
-    LineRunning: "begins", "начинается";
-    LineDone: "done", "готово";
-    LineFailed: "failed", "ошибка";
-    LineCancelled: "cancelled", "отменено";
-    LineUnsaved: "The queue can't be saved: {}", "Очередь не сохраняется: {}";
+    QueueAddDropped: "Add {} dropped files", "Добавить перетащенные файлы: {}";
+    QueueAddOpen: "Add this clip", "Добавить это видео";
+    QueueHold: "Pause the queue", "Приостановить";
+    QueueGoOn: "Start the queue", "Запустить";
+    QueueUp: "Up", "Выше";
+    QueueDown: "Down", "Ниже";
+    QueueRetry: "Try again", "Повторить";
+    QueueRemove: "Remove", "Убрать";
+    QueueWaiting: "waits", "ждёт";
+    QueueRunning: "begins", "начинается";
+    QueueDone: "done", "готово";
+    QueueFailed: "failed", "ошибка";
+    QueueCancelled: "cancelled", "отменено";
+    QueueUnsaved: "The queue can't be saved: {}", "Очередь не сохраняется: {}";
     Waiting: "{} more files wait: open the next", "Ещё файлов в очереди: {}. Открыть следующий";
     Loss: "Part of the file could not be read: {}", "Часть файла не прочитана: {}";
     KeyPlay: "Play or pause", "Воспроизведение или пауза";

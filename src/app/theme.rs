@@ -3,7 +3,7 @@
 use eframe::egui::{self, Color32, CornerRadius, Stroke, Theme, ThemePreference, Visuals};
 use serde::{Deserialize, Serialize};
 
-use crate::export::palette::{self, Rgb};
+use export::palette::{self, Rgb};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ThemeChoice {

@@ -8,18 +8,15 @@ use std::{
 
 use eframe::egui;
 
-use super::{
+use crate::{
     App,
-    choice::Choice,
     commands::Command,
     keys,
-    machine::Usage,
     panel::tuning_words,
     state::Dialog,
     text::{Text, fill, t},
-    view::Mode,
-    viewer::Shown,
-    work::{Event, Look, OpenedProject, ProjectFound, Wanted},
+    viewer::{Shown, view::Mode},
+    work::{Event, Look, OpenedProject, ProjectFound, RunSummary, Usage, ViewRequest},
 };
 
 /// A slider that is moved on within this time is not measured yet.
@@ -35,16 +32,16 @@ const AT_ONCE: Duration = Duration::from_millis(4);
 const EXIT_PATIENCE: Duration = Duration::from_secs(2);
 
 impl App {
-    pub(super) fn update(&mut self, ctx: &egui::Context) {
+    pub(crate) fn update(&mut self, ctx: &egui::Context) {
         while let Ok(event) = self.events.try_recv() {
             self.take(event);
         }
         self.take_drops(ctx);
-        if self.line_changed.swap(false, Ordering::Relaxed) || self.state.line.progress.is_some() {
-            self.state.line = self.lineup.shown();
+        if self.queue_changed.swap(false, Ordering::Relaxed) || self.state.queue.progress.is_some() {
+            self.state.queue = self.queue.snapshot();
         }
         for command in keys::commands(ctx, &self.state) {
-            self.run(command);
+            self.execute(command);
         }
         self.advance(ctx);
         if self.state.changed.is_some_and(|since| since.elapsed() >= SETTLED) {
@@ -87,20 +84,20 @@ impl App {
             || state.exporting.is_some()
             || state.tuning.is_some()
             || state.opening.is_some()
-            || state.line.progress.is_some()
+            || state.queue.progress.is_some()
             || state.measuring.as_ref().is_some_and(|measuring| measuring.running)
     }
 
     fn take(&mut self, event: Event) {
         let state = &mut self.state;
         match event {
-            Event::Chosen(path) => self.run(Command::Open(path)),
-            Event::FolderChosen(path) => state.plan.folder = path.display().to_string(),
+            Event::Chosen(path) => self.execute(Command::Open(path)),
+            Event::FolderChosen(path) => state.export.folder = path.display().to_string(),
             Event::Models(models) => {
                 state.models = Some(models);
                 self.default_model();
                 if std::mem::take(&mut self.resume) {
-                    self.run(Command::Stabilise);
+                    self.execute(Command::Stabilise);
                 }
             }
             Event::LostVideoChosen(video) => {
@@ -144,9 +141,9 @@ impl App {
                 state.tuning = None;
                 match result {
                     Ok(tuned) => {
-                        let choice = Choice { settings: tuned.settings, ..state.choice.clone() };
+                        let choice = state.choice.with_settings(tuned.settings);
                         state.tuned = Some((tuned.settings, tuning_words(&tuned)));
-                        self.run(Command::Change("auto", choice));
+                        self.execute(Command::Change("auto", choice));
                     }
                     Err(error) => state.toasts.error(error),
                 }
@@ -167,26 +164,26 @@ impl App {
                 state.opening = None;
                 match result {
                     Ok((clip, source)) => {
-                        self.screen.adopt(path, source);
+                        self.screen.adopt(clip.video.clone(), source);
                         self.opened(clip);
                     }
                     Err(error) => state.toasts.error(error),
                 }
             }
-            Event::Painted(painted) => {
-                if state.clip.as_ref().is_some_and(|clip| clip.path == painted.wanted.path) {
-                    self.stats.painted(&painted);
+            Event::View(update) => {
+                if state.clip.as_ref().is_some_and(|clip| clip.path == update.request.path) {
+                    self.stats.update(&update);
                     let shown = self.shown.take();
-                    self.shown = Shown::update(shown, *painted, &self.ctx);
+                    self.shown = Shown::update(shown, *update, &self.ctx);
                 }
             }
-            Event::Sharp { path, index, image } => {
+            Event::SharpPicture { path, index, image } => {
                 if let Some(shown) = self.shown.as_mut().filter(|shown| shown.is_of(&path, index)) {
                     self.stats.sharp(&path, index);
                     shown.sharpen(image);
                 }
             }
-            Event::NotPainted { path, error } => {
+            Event::ViewFailed { path, error } => {
                 if state.clip.as_ref().is_some_and(|clip| clip.path == path) {
                     state.player.playing = None;
                     state.toasts.error(error);
@@ -198,32 +195,33 @@ impl App {
                     state.player.frame = state.player.frame.min(clip.frames - 1);
                 }
             }
-            Event::Session { job, session } => {
-                if let Some(current) = state.job.as_mut().filter(|current| current.id == job) {
+            Event::Session { run, session } => {
+                if let Some(current) = state.run.as_mut().filter(|current| current.id == run) {
                     current.session = Some(session);
                     self.measure();
+                    if std::mem::take(&mut self.export_follows) {
+                        self.export();
+                    }
                 }
             }
-            Event::Device { job, name } => {
-                if let Some(current) = state.job.as_mut().filter(|current| current.id == job) {
+            Event::Device { run, name } => {
+                if let Some(current) = state.run.as_mut().filter(|current| current.id == run) {
                     current.device = Some(name);
                 }
             }
-            Event::Coverage { job, coverage } => {
-                if state.job.as_ref().is_some_and(|current| current.id == job) {
+            Event::Coverage { run, coverage } => {
+                if state.run.as_ref().is_some_and(|current| current.id == run) {
                     state.results.coverage = coverage;
                 }
             }
-            Event::Analysed { job, result } => {
-                let Some(current) = state.job.as_mut().filter(|current| current.id == job) else { return };
+            Event::Analysed { run, result } => {
+                let Some(current) = state.run.as_mut().filter(|current| current.id == run) else { return };
                 current.running = false;
                 self.attempt += 1;
                 match result {
-                    Ok(Some(loss)) => {
+                    Ok(Some(RunSummary { loss, frames })) => {
                         current.complete = true;
-                        if let (Some(session), Some(clip)) = (&current.session, &mut state.clip)
-                            && let Ok(Some(frames)) = session.tracks.segmented.length()
-                        {
+                        if let (Some(frames), Some(clip)) = (frames, &mut state.clip) {
                             clip.frames = frames.max(1);
                             state.player.frame = state.player.frame.min(clip.frames - 1);
                         }
@@ -264,7 +262,7 @@ impl App {
                 state.exporting = None;
                 match result {
                     Ok(Some(finished)) => {
-                        let text = fill(Text::ExportDone, &[&finished.files.len(), &state.plan.folder]);
+                        let text = fill(Text::ExportDone, &[&finished.files.len(), &state.export.folder]);
                         state.toasts.info(text);
                         // What had to be left out stays until it was read.
                         finished.notes.iter().for_each(|note| state.toasts.error(note));
@@ -277,7 +275,7 @@ impl App {
     }
 
     fn is_current(&self, pass: u64) -> bool {
-        let is_running = |measuring: &&super::state::Measuring| measuring.running;
+        let is_running = |measuring: &&crate::state::Measuring| measuring.running;
         self.state.measuring.as_ref().filter(is_running).is_some_and(|measuring| measuring.pass == pass)
     }
 
@@ -285,10 +283,10 @@ impl App {
         let dropped = ctx.input(|input| input.raw.dropped_files.clone());
         let mut paths = dropped.iter().map(|file| file.path().to_owned());
         if let Some(first) = paths.next() {
-            self.state.waiting = paths.collect();
-            self.run(Command::Open(first));
-            if !self.state.waiting.is_empty() {
-                self.run(Command::Show(Dialog::Line));
+            self.state.dropped = paths.collect();
+            self.execute(Command::Open(first));
+            if !self.state.dropped.is_empty() {
+                self.execute(Command::Show(Dialog::Queue));
             }
         }
     }
@@ -309,7 +307,7 @@ impl App {
     }
 
     /// Asks for what shall be on the screen; asking twice costs nothing.
-    pub(super) fn want(&mut self) {
+    pub(crate) fn want(&mut self) {
         let Some(clip) = &self.state.clip else { return };
         let recipe = self.state.recipe_shown();
         let incomplete = self.shown.as_ref().is_some_and(|shown| !shown.complete);
@@ -332,7 +330,7 @@ impl App {
         } else {
             look
         };
-        let wanted = Wanted {
+        let request = ViewRequest {
             path: clip.path.clone(),
             index: self.state.player.frame,
             look,
@@ -340,18 +338,18 @@ impl App {
             attempt: self.attempt,
             stable: measuring.map(|measuring| measuring.stable.clone()),
         };
-        self.stats.wanted(&wanted);
-        self.awaits_answer |= self.screen.want(wanted);
+        self.stats.request(&request);
+        self.awaits_answer |= self.screen.want(request);
     }
 
     /// What answers a new wish at once is drawn with this frame, not after it.
-    pub(super) fn take_answer(&mut self) {
+    pub(crate) fn take_answer(&mut self) {
         if !std::mem::take(&mut self.awaits_answer) {
             return;
         }
         let until = Instant::now() + AT_ONCE;
         while let Ok(event) = self.events.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            let is_answer = matches!(&event, Event::Painted(painted) if self.screen.is_answer(painted));
+            let is_answer = matches!(&event, Event::View(update) if self.screen.is_answer(update));
             self.take(event);
             if is_answer {
                 return;
@@ -360,7 +358,7 @@ impl App {
     }
 
     /// Unfinished files go before the process does.
-    pub(super) fn wait_for_export(&mut self) {
+    pub(crate) fn wait_for_export(&mut self) {
         let since = Instant::now();
         while self.state.exporting.is_some() && since.elapsed() < EXIT_PATIENCE {
             if let Ok(Event::Exported(_)) = self.events.recv_timeout(Duration::from_millis(50)) {

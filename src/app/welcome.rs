@@ -1,14 +1,13 @@
 //! The empty window: a drop zone that says what to do.
 
-use std::path::PathBuf;
-
 use eframe::egui::{self, Color32, RichText, Stroke, Ui, vec2};
 
-use super::{
+use crate::{
     commands::Command,
     state::State,
     text::{Text, fill, t},
     theme,
+    widgets::expanded,
 };
 
 pub fn show(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
@@ -76,14 +75,6 @@ fn path_field(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
             commands.push(Command::Open(expanded(path)));
         }
     });
-}
-
-/// `~` is the home folder, as in a shell.
-pub fn expanded(path: &str) -> PathBuf {
-    match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
-        (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
-        _ => PathBuf::from(path),
-    }
 }
 
 fn dashed(ui: &Ui, zone: egui::Rect) {

@@ -5,12 +5,11 @@ use std::{path::PathBuf, str::FromStr};
 use clap::{Args, ValueEnum};
 
 use super::exit::WrongUse;
-use crate::{
-    export::{Backdrop, Edges, ExportKind, ExportOptions, ExportSettings, NameTemplate},
-    pipeline::FrameRange,
-    project::{Preset, Presets},
-    smooth::{Alpha, Input, Method, Settings, SettingsError, Switch, Threshold, Timing, Window},
-};
+use base::frame::FrameRange;
+use export::{Backdrop, Edges, ExportKind, ExportOptions, ExportSettings, NameTemplate};
+use plan::Plan;
+use project::{Preset, Presets};
+use smooth::{Alpha, Input, Method, Settings, SettingsError, Switch, Threshold, Timing, Window};
 
 /// How steady the masks shall be.
 #[derive(Args, Clone, Debug)]
@@ -19,9 +18,6 @@ pub struct SmoothingArgs {
     /// change them
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
-    /// What a project says in place of a preset.
-    #[arg(skip)]
-    pub base: Option<Settings>,
     /// How to smooth: moving-average, median, exponential, or auto, which looks for the
     /// method and strength that suit the clip; not given, --window means moving-average and
     /// --alpha exponential
@@ -46,9 +42,9 @@ pub struct SmoothingArgs {
     #[arg(long)]
     pub threshold: Option<Threshold>,
     /// A pixel from this lower probability on belongs to the mask when it is connected to one
-    /// above the threshold
-    #[arg(long)]
-    pub hysteresis: Option<Threshold>,
+    /// above the threshold; off takes away what a preset or a project says
+    #[arg(long, value_name = "HYSTERESIS")]
+    pub hysteresis: Option<HysteresisArg>,
     /// Parts smaller than this many pixels are removed
     #[arg(long, value_name = "PIXELS")]
     pub min_area: Option<u32>,
@@ -77,6 +73,32 @@ impl FromStr for MethodArg {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum HysteresisArg {
+    Off,
+    From(Threshold),
+}
+
+impl FromStr for HysteresisArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self::Off),
+            _ => text.parse().map(Self::From).map_err(|error: SettingsError| format!("{error}, or off")),
+        }
+    }
+}
+
+impl HysteresisArg {
+    fn threshold(self) -> Option<Threshold> {
+        match self {
+            Self::Off => None,
+            Self::From(threshold) => Some(threshold),
+        }
+    }
+}
+
 impl SmoothingArgs {
     /// Whether method and strength shall be looked for.
     pub fn is_auto(&self) -> bool {
@@ -90,9 +112,11 @@ impl SmoothingArgs {
         preset.map_err(|error| WrongUse(format!("--preset: {error}")))
     }
 
+    /// The settings, beginning with those of the preset or else with `base`.
+    ///
     /// # Errors
-    /// When two options contradict each other.
-    pub fn settings(&self) -> Result<Settings, WrongUse> {
+    /// When two options contradict each other, or there is no such preset.
+    pub fn settings(&self, base: Settings) -> Result<Settings, WrongUse> {
         if self.is_auto() && (self.window.is_some() || self.alpha.is_some()) {
             return Err(WrongUse(
                 "--method auto looks for the strength itself; leave --window and --alpha out".into(),
@@ -102,8 +126,7 @@ impl SmoothingArgs {
             Some(MethodArg::Of(method)) => Some(method),
             Some(MethodArg::Auto) | None => None,
         };
-        let preset = self.preset()?.map(|preset| preset.smoothing);
-        let base = preset.or(self.base).unwrap_or_default();
+        let base = self.preset()?.map_or(base, |preset| preset.smoothing);
         let settings = Settings {
             method: method.unwrap_or(match (self.window, self.alpha) {
                 // A window says which filter is meant, and is not to be passed over in silence.
@@ -117,13 +140,29 @@ impl SmoothingArgs {
             input: self.input.unwrap_or(base.input),
             motion: self.motion.unwrap_or(base.motion),
             threshold: self.threshold.unwrap_or(base.threshold),
-            hysteresis: self.hysteresis.or(base.hysteresis),
+            hysteresis: self.hysteresis.map_or(base.hysteresis, HysteresisArg::threshold),
             min_area_px: self.min_area.unwrap_or(base.min_area_px),
             fill_holes_px: self.fill_holes.unwrap_or(base.fill_holes_px),
             overlap: self.overlap.unwrap_or(base.overlap),
         };
         settings.check().map_err(|error| WrongUse(error.to_string()))?;
         Ok(settings)
+    }
+
+    /// Whether method and strength shall be looked for, where the base says `base`: naming either, or
+    /// a preset, answers that.
+    fn is_auto_over(&self, base: bool) -> bool {
+        let says =
+            self.preset.is_some() || self.method.is_some() || self.window.is_some() || self.alpha.is_some();
+        if says { self.is_auto() } else { base }
+    }
+
+    /// # Errors
+    /// As [`settings`](Self::settings).
+    pub fn apply(&self, plan: &mut Plan) -> Result<(), WrongUse> {
+        plan.settings = self.settings(plan.settings)?;
+        plan.auto = self.is_auto_over(plan.auto);
+        Ok(())
     }
 }
 
@@ -138,15 +177,20 @@ pub struct RangeArgs {
 }
 
 impl RangeArgs {
-    pub fn range(&self) -> Result<FrameRange, WrongUse> {
-        let range = FrameRange { first: self.from.unwrap_or(0), last: self.to.unwrap_or(usize::MAX) };
+    /// # Errors
+    /// When the first frame comes after the last.
+    pub fn apply(&self, plan: &mut Plan) -> Result<(), WrongUse> {
+        let Self { from, to } = *self;
+        let range =
+            FrameRange { first: from.unwrap_or(plan.range.first), last: to.unwrap_or(plan.range.last) };
         if range.first > range.last {
             return Err(WrongUse(format!(
                 "--from {} is after --to {}; exchange them",
                 range.first, range.last
             )));
         }
-        Ok(range)
+        plan.range = range;
+        Ok(())
     }
 }
 
@@ -188,15 +232,16 @@ impl ExportSettingsArgs {
         !self.export.is_empty() || self.names.is_some() || self.edges.is_some() || self.backdrop.is_some()
     }
 
-    /// Over those of a preset.
+    /// Over those of a preset or a project.
     pub fn over(self, base: Option<ExportSettings>) -> ExportSettings {
+        let Self { export, names, edges, backdrop } = self;
         let ExportSettings { kinds, options } = base.unwrap_or_default();
         ExportSettings {
-            kinds: if self.export.is_empty() { kinds } else { self.export },
+            kinds: if export.is_empty() { kinds } else { export },
             options: ExportOptions {
-                names: self.names.or(options.names),
-                edges: self.edges.unwrap_or(options.edges),
-                backdrop: self.backdrop.unwrap_or(options.backdrop),
+                names: names.or(options.names),
+                edges: edges.unwrap_or(options.edges),
+                backdrop: backdrop.unwrap_or(options.backdrop),
             },
         }
     }
@@ -210,9 +255,9 @@ impl ExportSettingsArgs {
 /// What the machine may give.
 #[derive(Args, Clone, Debug)]
 pub struct MachineArgs {
-    /// Where the network runs
-    #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
-    pub device: DeviceArg,
+    /// Where the network runs [default: auto]
+    #[arg(long, value_enum)]
+    pub device: Option<DeviceArg>,
     /// Threads to use; 0 is one for each core
     #[arg(long, default_value_t = 0)]
     pub threads: usize,

@@ -13,17 +13,15 @@ use super::{
     args::parse_bytes,
     exit::{Failures, TryAgain, WrongUse},
     interrupt,
-    run::{pace, style},
+    progress::{pace, style},
 };
-use crate::{
-    jobs::{
-        Machine,
-        batch::{self, Batch, Entry, Tally},
-    },
-    pipeline::{CancelToken, PipelineError, Progress},
-    segment::library::Library,
-    store::Store,
+use jobs::{
+    Machine,
+    batch::{self, Batch, Entry, Tally},
 };
+use pipeline::{CancelToken, PipelineError, Progress};
+use segment::Library;
+use store::Store;
 
 #[derive(Args)]
 pub struct BatchArgs {
@@ -179,7 +177,7 @@ fn one(args: BatchArgs, input: batch::Input, index: usize, cancel: &CancelToken)
     let machine = args.machine.machine();
     let done = {
         let (pipeline, out, stop) = (args.pipeline, args.out, cancel.clone());
-        let job = move || Ok(batch::one(input, index, &pipeline, &out, &machine, &stop));
+        let job = move || Ok(batch::run_one(input, index, &pipeline, &out, &machine, &stop));
         interrupt::run_watched(cancel, job, || {})
     };
     match done?? {

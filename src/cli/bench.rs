@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,19 +15,20 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     args::{MachineArgs, SmoothingArgs},
+    interleave::{InterleavedProcess, Pauses, STARTED},
     interrupt,
     network::NetworkArgs,
-    turns::{BEGUN, Other, Pauses},
 };
-use crate::{
-    export::ExportKind,
+use base::{
     frame::{FrameSize, Timestamp},
-    pipeline::{CancelToken, FrameRange, PipelineError, Run, RunProgress},
-    segment::Segmenter,
     stages::StageClock,
-    store::Store,
-    video::{self, Look, Ratio, VideoFormat, VideoSink, VideoSource},
 };
+use export::{ExportKind, ExportOptions, ExportSettings};
+use pipeline::{CancelToken, PipelineError, Resources, Run, RunProgress};
+use plan::{Plan, Resolved};
+use segment::Segmenter;
+use store::Store;
+use video::{self, Clip, Ratio, StreamParameters, VideoFormat, VideoSink, VideoSource};
 
 /// How long the network works alone, at the least, before the whole pipeline does for as long.
 const TURN: Duration = Duration::from_secs(2);
@@ -82,6 +84,17 @@ struct EndToEnd {
     peak_memory_bytes: u64,
 }
 
+impl BenchArgs {
+    fn plan(&self) -> Result<Resolved> {
+        let mut plan = Plan::default();
+        self.network.apply(&self.machine, &mut plan);
+        self.smoothing.apply(&mut plan)?;
+        plan.range.last = self.frames as usize - 1;
+        plan.export = Some(ExportSettings { kinds: self.export.clone(), options: ExportOptions::default() });
+        Ok(self.network.resolve(plan)?)
+    }
+}
+
 pub fn run(args: BenchArgs, clock: &StageClock) -> Result<()> {
     let cancel = CancelToken::new();
     interrupt::cancel_on_signal(&cancel)?;
@@ -89,7 +102,7 @@ pub fn run(args: BenchArgs, clock: &StageClock) -> Result<()> {
         None => compare(&args, &cancel),
         Some(place) => {
             let pauses = Pauses::open(&place.join(PAUSES))?;
-            clock.leave_out(move || pauses.total());
+            clock.subtract_pauses(move || pauses.total());
             end_to_end(&args, place, clock, cancel)
         }
     }
@@ -111,14 +124,13 @@ fn compare(args: &BenchArgs, cancel: &CancelToken) -> Result<()> {
     };
     // What the user typed after «bench».
     command.args(std::env::args_os().skip(2));
-    let model = args.network.open(&args.machine)?;
     // Wrong use is told once, and before anything is measured.
-    args.network.classes(&model.manifest)?;
-    args.smoothing.settings()?;
-    let name = model.manifest.name.clone();
-    let mut alone = Alone::new((model.load)().map_err(PipelineError::from)?, &clip, args.frames as usize)?;
-    let mut other = Other::spawn(&mut command, pauses)?;
-    let (took, said) = loop {
+    let plan = args.plan()?;
+    let name = plan.manifest().name.clone();
+    let network = plan.load(args.machine.threads).map_err(PipelineError::from)?;
+    let mut alone = NetworkOnly::new(network, &clip, args.frames as usize)?;
+    let mut other = InterleavedProcess::spawn(&mut command, pauses)?;
+    let (took, output) = loop {
         if cancel.is_cancelled() {
             return Err(PipelineError::Cancelled.into());
         }
@@ -131,7 +143,7 @@ fn compare(args: &BenchArgs, cancel: &CancelToken) -> Result<()> {
         }
     };
     // Where it failed it has told why.
-    let whole: EndToEnd = serde_json::from_str(said).context("the whole pipeline failed")?;
+    let whole: EndToEnd = serde_json::from_str(output).context("the whole pipeline failed")?;
     while alone.steps < whole.frames {
         alone.take_turn(TURN)?;
     }
@@ -158,24 +170,12 @@ fn compare(args: &BenchArgs, cancel: &CancelToken) -> Result<()> {
 }
 
 fn end_to_end(args: &BenchArgs, place: &Path, clock: &StageClock, cancel: CancelToken) -> Result<()> {
-    let model = args.network.open(&args.machine)?;
-    let job = Run {
-        video: args.video.clone().context("a clip")?,
-        classes: args.network.classes(&model.manifest)?,
-        range: FrameRange { first: 0, last: args.frames as usize - 1 },
-        settings: args.smoothing.settings()?,
-        every: args.network.every.unwrap_or_default(),
-        auto: args.smoothing.is_auto(),
-        leave_out: Default::default(),
-        exports: args.export.clone(),
-        options: Default::default(),
-        out: place.join("out"),
-        force: false,
-        memory_bytes: args.machine.memory,
-        store: Store::new(place.join("store"), u64::MAX),
-        model,
-    };
-    println!("{BEGUN}");
+    let plan = Arc::new(args.plan()?);
+    let clip = Arc::new(Clip::open(args.video.as_deref().context("a clip")?)?);
+    let store = Store::new(place.join("store"), u64::MAX);
+    let resources = Resources { store, ..args.machine.resources() };
+    let job = Run { clip, plan, stored_only: false, out: place.join("out"), replace: false, resources };
+    println!("{STARTED}");
     let finished =
         interrupt::run_watched(&cancel.clone(), move || job.run(&RunProgress::default(), &cancel), || ())?;
     let frames = finished.report.frames;
@@ -207,7 +207,7 @@ impl Figures {
 }
 
 /// Steps of the network, one after the other with nothing beside them.
-struct Alone {
+struct NetworkOnly {
     network: Box<dyn Segmenter>,
     clip: PathBuf,
     source: Box<dyn VideoSource>,
@@ -217,7 +217,7 @@ struct Alone {
     busy: Duration,
 }
 
-impl Alone {
+impl NetworkOnly {
     fn new(network: Box<dyn Segmenter>, clip: &Path, range: usize) -> Result<Self> {
         let source = video::open(clip)?;
         Ok(Self { network, clip: clip.to_owned(), source, range, steps: 0, busy: Duration::ZERO })
@@ -252,9 +252,14 @@ impl Alone {
 /// A bright disc over a drifting texture, 1280×720.
 fn make_clip(folder: &Path, frames: u32) -> Result<PathBuf> {
     let size = FrameSize::new(1280, 720).context("a size")?;
-    let look = Look { size, frames_per_sec: 25.0, time_base: Ratio::new(1, 25), pixel_aspect: Ratio::ONE };
+    let parameters = StreamParameters {
+        size,
+        frames_per_sec: 25.0,
+        time_base: Ratio::new(1, 25),
+        pixel_aspect: Ratio::ONE,
+    };
     let path = folder.join("made.mp4");
-    let mut sink = VideoSink::create(&path, VideoFormat::H264, look, None)?;
+    let mut sink = VideoSink::create(&path, VideoFormat::H264, parameters, None)?;
     for t in 0..frames as usize {
         let (cx, cy) = (200 + 12 * t % 880, 360);
         let picture: Vec<u8> = (0..size.pixels())

@@ -3,15 +3,8 @@
 use clap::Args;
 use serde::Serialize;
 
-use crate::{
-    segment::{
-        catalogue,
-        library::Library,
-        torchscript::{self, CudaStatus},
-    },
-    store::Store,
-    video,
-};
+use segment::{CudaStatus, Library, catalogue};
+use store::Store;
 
 #[derive(Args)]
 pub struct DoctorArgs {
@@ -49,8 +42,8 @@ pub fn run(args: DoctorArgs) -> anyhow::Result<()> {
 
 fn examine() -> Findings {
     let library = Library::new(None);
-    let cuda = torchscript::cuda_status();
-    let (nvidia_driver, nvidia_driver_needed) = torchscript::nvidia_driver();
+    let cuda = segment::cuda_status();
+    let (nvidia_driver, nvidia_driver_needed) = segment::nvidia_driver();
     let models: Vec<(String, bool)> = catalogue::entries()
         .iter()
         .map(|entry| (entry.name.clone(), library.path_of(&entry.name).is_some()))
@@ -64,8 +57,8 @@ fn examine() -> Findings {
     }
     Findings {
         steadymask: env!("CARGO_PKG_VERSION"),
-        libtorch: torchscript::torch_version(),
-        libtorch_folder: torchscript::torch_folder().map(|folder| folder.display().to_string()),
+        libtorch: segment::torch_version(),
+        libtorch_folder: segment::torch_folder().map(|folder| folder.display().to_string()),
         opencv: video::opencv_version(),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         cuda_works: matches!(cuda, CudaStatus::Ready { .. }),

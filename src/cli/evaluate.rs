@@ -1,6 +1,6 @@
-//! `steadymask evaluate`: smoothing held against ground truth, method by method.
+//! `steadymask evaluate`: smoothing compared with ground truth, method by method.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -12,17 +12,16 @@ use super::{
     interrupt,
     network::NetworkArgs,
 };
-use crate::{
-    export::{Plot, PlotPoint, write_atomically},
-    metrics::{ClassSummary, Distribution, FrameMetrics, Metric, Protocol, ReferenceScores},
-    pipeline::{
-        Analysis, CancelToken, Evaluation, FLOW, Model, PipelineError, Progress, SCORING_FLOW, Scored,
-        Tracks, Watch, tune_for,
-    },
-    segment::ClassGroup,
-    smooth::{Method, Settings, Switch},
-    video,
+use base::files::{FileError, write_atomically};
+use export::{Plot, PlotPoint};
+use metrics::{ClassSummary, Distribution, FrameMetrics, Metric, Protocol, ReferenceScores};
+use pipeline::{
+    Analysis, CancelToken, Evaluation, PipelineError, Progress, Resources, SCORING_FLOW, Score, SoftSource,
+    Tracks, Watch, tune_for,
 };
+use plan::{Plan, Resolved};
+use smooth::{Method, Settings, Switch};
+use video::Clip;
 
 #[derive(Args)]
 pub struct EvaluateArgs {
@@ -104,17 +103,19 @@ impl Variant {
 pub fn run(args: EvaluateArgs) -> Result<()> {
     let cancel = CancelToken::new();
     interrupt::cancel_on_signal(&cancel)?;
-    let model = args.network.open(&args.machine)?;
-    let groups = args.network.classes(&model.manifest)?;
-    let given = args.smoothing.settings()?;
-    let range = args.range.range()?;
-    let [group]: [ClassGroup; 1] = groups.try_into().map_err(|_| {
-        WrongUse(
+    let mut plan = Plan::default();
+    args.network.apply(&args.machine, &mut plan);
+    args.smoothing.apply(&mut plan)?;
+    args.range.apply(&mut plan)?;
+    let plan = args.network.resolve(plan)?;
+    if plan.classes().len() != 1 {
+        return Err(WrongUse(
             "ground truth is of one mask; give one --class, classes joined by + where it covers several"
                 .into(),
         )
-    })?;
-    let job = Job { args, model, group, range, given };
+        .into());
+    }
+    let job = EvaluationJob { args, plan: Arc::new(plan) };
     let table = interrupt::run_watched(&cancel.clone(), move || job.run(&cancel), || ())?;
     if table.args.json {
         super::print_json(&table.lines)?;
@@ -124,23 +125,20 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
     table.write_files()
 }
 
-struct Job {
+struct EvaluationJob {
     args: EvaluateArgs,
-    model: Model,
-    group: ClassGroup,
-    range: crate::pipeline::FrameRange,
-    given: Settings,
+    plan: Arc<Resolved>,
 }
 
 struct Table {
     args: EvaluateArgs,
-    lines: Vec<Line>,
+    lines: Vec<TableRow>,
     scored: Vec<(String, Vec<FrameMetrics>)>,
 }
 
 /// What one way of smoothing, or none, came to.
 #[derive(Serialize)]
-struct Line {
+struct TableRow {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     settings: Option<Settings>,
@@ -165,47 +163,40 @@ struct Line {
     vc_16: Option<f64>,
 }
 
-impl Job {
+impl EvaluationJob {
     fn run(self, cancel: &CancelToken) -> Result<Table, PipelineError> {
-        let Self { args, model, group, range, given } = self;
-        let size = video::open(&args.video)?.info().size;
-        let clip = args.machine.store().clip(&video::fingerprint(&args.video)?)?;
-        let every = args.network.every.unwrap_or_default();
-        let motion = given.motion.is_on()
-            || args.methods.contains(&Variant::Auto)
-            || args.smoothing.is_auto()
-            || !every.is_one();
-        let tracks = Tracks::open(&clip, &model.manifest, size, motion.then_some(FLOW), Some(SCORING_FLOW))?
-            .with_every(&clip, every)?;
+        let Self { args, plan } = self;
+        let clip = Arc::new(Clip::open(&args.video)?);
+        let size = clip.info().size;
+        let Plan { settings: given, auto, range, .. } = plan.plan().clone();
+        let Resources { threads, memory_bytes, store } = args.machine.resources();
+        let store = store.clip(&clip.fingerprint()?)?;
+        let is_tuned = auto || args.methods.contains(&Variant::Auto);
+        let tracks = Tracks::of_plan(&store, &plan, size, is_tuned, Some(SCORING_FLOW))?;
+        let network = plan.clone();
         Analysis {
-            video: args.video.clone(),
+            clip,
             range,
             tracks: tracks.clone(),
-            load_network: model.load,
-            memory_bytes: args.machine.memory,
+            load_network: Box::new(move || network.load(threads)),
+            memory_bytes,
             progress: Progress::default(),
             cancel: cancel.clone(),
             watch: Watch::default(),
         }
-        .spawn()
-        .join()
-        .unwrap_or_else(|_| Err(PipelineError::Internal("pass 1 panicked".into())))?;
+        .run()?;
         let evaluation = Evaluation {
-            tracks,
-            range,
-            manifest: model.manifest,
-            group,
-            size,
+            source: SoftSource::new(plan, tracks, size),
             truth: args.truth.clone(),
             protocol: if args.davis_protocol { Protocol::Davis } else { Protocol::AllFrames },
             temporal_stability: args.temporal_stability,
-            memory_bytes: args.machine.memory / 2,
+            memory_bytes: memory_bytes / 2,
         };
         let truth = evaluation.score_truth(cancel)?;
-        let mut lines = vec![Line::of("ground truth", None, &truth.summary, Side::Smoothed)];
+        let mut lines = vec![TableRow::of("ground truth", None, &truth.summary, Side::Smoothed)];
         let mut scored = Vec::new();
         for variant in &args.methods {
-            let is_sought = *variant == Variant::Chosen && args.smoothing.is_auto();
+            let is_sought = *variant == Variant::Chosen && auto;
             let (settings, why) = match variant.settings(given).filter(|_| !is_sought) {
                 Some(settings) => (settings, None),
                 None => {
@@ -214,12 +205,12 @@ impl Job {
                     (tuned.settings, Some(tuned.why))
                 }
             };
-            let Scored { summary, rows } = evaluation.score(settings, &Progress::default(), cancel)?;
+            let Score { summary, rows } = evaluation.score(settings, &Progress::default(), cancel)?;
             if scored.is_empty() {
-                lines.push(Line::of("raw", None, &summary, Side::Raw));
+                lines.push(TableRow::of("raw", None, &summary, Side::Raw));
             }
-            let line = Line::of(&variant.name(), Some(settings), &summary, Side::Smoothed);
-            lines.push(Line { why, ..line });
+            let line = TableRow::of(&variant.name(), Some(settings), &summary, Side::Smoothed);
+            lines.push(TableRow { why, ..line });
             scored.push((variant.name(), rows));
         }
         Ok(Table { args, lines, scored })
@@ -232,7 +223,7 @@ enum Side {
     Smoothed,
 }
 
-impl Line {
+impl TableRow {
     fn of(name: &str, settings: Option<Settings>, summary: &ClassSummary, side: Side) -> Self {
         let mean_of = |distribution: &Option<Distribution>| distribution.as_ref().map(|values| values.mean);
         let metric = |metric: Metric| {
@@ -329,7 +320,7 @@ impl Table {
     /// `evaluation.csv`, `evaluation.json`, and for each method a plot of J.
     fn write_files(&self) -> Result<()> {
         let Some(folder) = &self.args.out else { return Ok(()) };
-        std::fs::create_dir_all(folder).map_err(|error| crate::export::ExportError::on(folder)(error))?;
+        std::fs::create_dir_all(folder).map_err(|error| FileError::on(folder)(error))?;
         write_atomically(&folder.join("evaluation.json"), |file| {
             serde_json::to_writer_pretty(&mut *file, &self.lines)?;
             writeln!(file)

@@ -1,15 +1,15 @@
 //! How the process ends, so that scripts can tell failures apart.
 
-use crate::{
-    export::ExportError,
-    jobs::batch::BatchError,
-    pipeline::PipelineError,
-    project::{PipelinesError, PresetError, ProjectError},
-    segment::{SegmentError, install::InstallError},
-    service::ServiceError,
-    store::StoreError,
-    video::VideoError,
-};
+use base::files::FileError;
+use export::ExportError;
+use jobs::batch::BatchError;
+use pipeline::PipelineError;
+use plan::PlanError;
+use project::{PipelinesError, PresetError, ProjectError};
+use segment::{MattesError, SegmentError, install::InstallError};
+use service::ServiceError;
+use store::StoreError;
+use video::VideoError;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitCode {
@@ -73,7 +73,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<ExitCode> 
         return Some(match error {
             BatchError::Input { .. } => ExitCode::Input,
             BatchError::Write { .. } | BatchError::Busy(_) => ExitCode::Output,
-            BatchError::Segment(_) => ExitCode::Model,
+            BatchError::Plan(error) => of_plan(error),
             BatchError::Pipelines(error) => of_pipelines(error),
             BatchError::Steps(_) => ExitCode::WrongUse,
         });
@@ -92,6 +92,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<ExitCode> 
     if let Some(error) = cause.downcast_ref::<PipelineError>() {
         return Some(match error {
             PipelineError::Video(error) => of_video(error),
+            PipelineError::Plan(error) => of_plan(error),
             PipelineError::Segment(_) => ExitCode::Model,
             PipelineError::Store(_) | PipelineError::IncompleteStore { .. } => ExitCode::Output,
             PipelineError::Export(error) => of_export(error),
@@ -100,11 +101,17 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<ExitCode> 
             PipelineError::Flow(_) | PipelineError::Smooth(_) | PipelineError::Internal(_) => ExitCode::Fault,
         });
     }
+    if let Some(error) = cause.downcast_ref::<PlanError>() {
+        return Some(of_plan(error));
+    }
     if let Some(error) = cause.downcast_ref::<VideoError>() {
         return Some(of_video(error));
     }
     if let Some(error) = cause.downcast_ref::<ExportError>() {
         return Some(of_export(error));
+    }
+    if cause.is::<FileError>() {
+        return Some(ExitCode::Output);
     }
     if cause.is::<SegmentError>() {
         return Some(ExitCode::Model);
@@ -118,7 +125,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<ExitCode> 
     }
     if let Some(error) = cause.downcast_ref::<ProjectError>() {
         return Some(match error {
-            ProjectError::Write(error) => of_export(error),
+            ProjectError::Write(_) => ExitCode::Output,
             _ => ExitCode::Input,
         });
     }
@@ -129,6 +136,16 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<ExitCode> 
         return Some(ExitCode::Output);
     }
     cause.is::<WrongUse>().then_some(ExitCode::WrongUse)
+}
+
+fn of_plan(error: &PlanError) -> ExitCode {
+    match error {
+        PlanError::Segment(_) => ExitCode::Model,
+        PlanError::Mattes(MattesError::Video(error)) => of_video(error),
+        PlanError::Mattes(MattesError::Classes { .. })
+        | PlanError::Settings(_)
+        | PlanError::NoClass { .. } => ExitCode::WrongUse,
+    }
 }
 
 fn of_presets(error: &PresetError) -> ExitCode {

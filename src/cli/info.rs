@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::frame::Timestamp;
-use crate::video::{self, VideoInfo, VideoSource};
+use base::frame::Timestamp;
+use video::{self, VideoInfo, VideoSource};
 
 /// Intervals within this of each other are a constant rate: Matroska rounds to milliseconds.
 const CONSTANT_WITHIN_SECS: f64 = 0.0015;

@@ -1,4 +1,4 @@
-//! Ctrl-C: acknowledged at once, and gone within a second.
+//! Ctrl-C: acknowledged at once, and obeyed within a second.
 
 use std::{
     sync::mpsc::{self, RecvTimeoutError},
@@ -7,12 +7,10 @@ use std::{
 };
 
 use super::ExitCode;
-use crate::{
-    pipeline::{CancelToken, PipelineError},
-    process,
-};
+use base::process;
+use pipeline::{CancelToken, PipelineError};
 
-const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// What a cancelled job gets to remove its unfinished files. A network step takes longer and
 /// can't be interrupted: it is left behind.
 const PATIENCE: Duration = Duration::from_millis(700);
@@ -42,7 +40,7 @@ pub fn run_watched<T: Send + 'static>(
     thread::spawn(move || sender.send(job()));
     let mut cancelled: Option<Instant> = None;
     loop {
-        match result.recv_timeout(LOOK_INTERVAL) {
+        match result.recv_timeout(POLL_INTERVAL) {
             Ok(result) => return result,
             Err(RecvTimeoutError::Timeout) => watch(),
             Err(RecvTimeoutError::Disconnected) => {

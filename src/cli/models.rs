@@ -8,10 +8,10 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::segment::Manifest;
-use crate::segment::catalogue::{self, Entry};
-use crate::segment::install::{InstallError, Step, install, look_in};
-use crate::segment::library::Library;
+use segment::Library;
+use segment::Manifest;
+use segment::catalogue::{self, Entry};
+use segment::install::{InstallError, InstallStep, find_in_folder, install};
 
 #[derive(Args, Debug)]
 pub struct ModelsArgs {
@@ -139,9 +139,9 @@ fn install_one(library: &Library, name: &str, from: Option<&Path>, force: bool) 
     Ok(())
 }
 
-fn show(bar: &ProgressBar, name: &str, step: Step) {
+fn show(bar: &ProgressBar, name: &str, step: InstallStep) {
     match step {
-        Step::Fetching { bytes, of: Some(total) } => {
+        InstallStep::Fetching { bytes, of: Some(total) } => {
             if bar.length() != Some(total)
                 && let Ok(style) =
                     ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes}, {eta} left")
@@ -152,13 +152,13 @@ fn show(bar: &ProgressBar, name: &str, step: Step) {
             }
             bar.set_position(bytes);
         }
-        Step::Fetching { bytes, of: None } => {
+        InstallStep::Fetching { bytes, of: None } => {
             bar.set_message(format!("fetching {name}: {:.1} MB", bytes as f64 / 1e6))
         }
-        Step::Converting | Step::Trying => {
+        InstallStep::Converting | InstallStep::Trying => {
             bar.set_style(ProgressStyle::default_spinner());
             bar.set_message(match step {
-                Step::Converting => format!("making a network of the weights of {name}"),
+                InstallStep::Converting => format!("making a network of the weights of {name}"),
                 _ => format!("trying {name}"),
             });
         }
@@ -173,7 +173,7 @@ fn set_up(library: &Library, folders: &[PathBuf]) -> Result<()> {
             println!("{name}: there already, {}", pt.display());
             continue;
         }
-        let from = folders.iter().find_map(|folder| look_in(entry, folder));
+        let from = folders.iter().find_map(|folder| find_in_folder(entry, folder));
         if let Err(error) = install_one(library, name, from.as_deref(), false) {
             println!("{name}: not installed: {error}");
         }

@@ -4,19 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{
-    args::{DeviceArg, MachineArgs},
-    exit::WrongUse,
-};
-use crate::{
-    pipeline::{Every, Model},
-    segment::{
-        ClassGroup, Manifest, Mattes, MattesError, Segmenter as _,
-        library::Library,
-        torchscript::{Device, Options},
-    },
-    store::Store,
-};
+use super::args::{DeviceArg, MachineArgs};
+use base::frame::Every;
+use pipeline::Resources;
+use plan::{MaskSource, Network, Plan, PlanError, Resolved};
+use segment::{Device, Library};
+use store::Store;
 
 #[derive(Args, Clone, Debug)]
 pub struct NetworkArgs {
@@ -46,53 +39,49 @@ pub struct NetworkArgs {
 }
 
 impl NetworkArgs {
-    /// Finds the network and reads its manifest. It is loaded when its first frame comes.
-    pub fn open(&self, machine: &MachineArgs) -> anyhow::Result<Model> {
-        if let Some(path) = &self.masks {
-            let mattes = Mattes::open(path, &self.class).map_err(|error| match error {
-                MattesError::Video(error) => anyhow::Error::from(error),
-                MattesError::Classes { .. } => WrongUse(error.to_string()).into(),
-            })?;
-            return Ok(Model {
-                manifest: mattes.manifest().clone(),
-                load: Box::new(|| Ok(Box::new(mattes))),
+    /// What is not given here the plan goes on saying.
+    pub fn apply(&self, machine: &MachineArgs, plan: &mut Plan) {
+        let Self { model, masks, class, long_side, every, trust_model: _, models_dir: _ } = self.clone();
+        let device = machine.device();
+        if let Some(masks) = masks {
+            // Every Nth is the network's; masks are there for each frame.
+            plan.every = Every::ONE;
+            plan.source = MaskSource::Mattes(masks);
+        } else if model.is_some() || long_side.is_some() || plan.source.network().is_some() {
+            let known = plan.source.network().cloned().unwrap_or_default();
+            plan.source = MaskSource::Network(Network {
+                name: model.or(known.name),
+                long_side_px: long_side.or(known.long_side_px),
+                normalise: known.normalise,
+                device: device.unwrap_or(known.device),
             });
         }
-        let library = Library::new(self.models_dir.as_deref());
-        let mut found = library.find_or_best(self.model.as_deref(), self.trust_model)?;
-        if let Some(long_side) = self.long_side {
-            found.manifest.input = found.manifest.input.with_long_side(long_side);
+        if !class.is_empty() {
+            plan.classes = class;
         }
-        let options = Options { device: machine.device(), threads: machine.threads, ..Options::default() };
-        Ok(Model { manifest: found.manifest.clone(), load: Box::new(move || found.load(options)) })
+        plan.every = every.unwrap_or(plan.every);
     }
 
-    /// The masks to make.
-    pub fn classes(&self, manifest: &Manifest) -> anyhow::Result<Vec<ClassGroup>> {
-        if self.class.is_empty() {
-            let known: Vec<&str> =
-                manifest.classes.iter().map(String::as_str).filter(|name| *name != "background").collect();
-            return Err(WrongUse(format!("no class is named; give --class, of {}", known.join(", "))).into());
-        }
-        let mut groups: Vec<ClassGroup> = Vec::new();
-        for name in &self.class {
-            let group = ClassGroup::parse(name, manifest)?;
-            if groups.contains(&group) {
-                return Err(WrongUse(format!("--class names {} twice; once is enough", group.name())).into());
-            }
-            groups.push(group);
-        }
-        Ok(groups)
+    /// Finds the network, or opens the masks, and looks the classes up.
+    ///
+    /// # Errors
+    /// As [`Plan::resolve`].
+    pub fn resolve(&self, plan: Plan) -> Result<Resolved, PlanError> {
+        plan.resolve(&Library::new(self.models_dir.as_deref()), self.trust_model)
     }
 }
 
 impl MachineArgs {
-    pub fn device(&self) -> Device {
-        match self.device {
+    fn device(&self) -> Option<Device> {
+        self.device.map(|device| match device {
             DeviceArg::Auto => Device::Auto,
             DeviceArg::Cpu => Device::Cpu,
             DeviceArg::Cuda => Device::Cuda,
-        }
+        })
+    }
+
+    pub fn resources(&self) -> Resources {
+        Resources { threads: self.threads, memory_bytes: self.memory, store: self.store() }
     }
 
     pub fn store(&self) -> Store {

@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 
 use super::exit::WrongUse;
-use crate::project::{Pipelines, Step};
+use plan::Step;
+use project::Pipelines;
 
 #[derive(Args)]
 pub struct PipelinesArgs {

@@ -6,11 +6,9 @@ use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 
 use super::args::{ExportSettingsArgs, SmoothingArgs};
-use crate::{
-    export::{Backdrop, Edges},
-    project::{Preset, Presets},
-    smooth::{Method, Settings},
-};
+use export::{Backdrop, Edges};
+use project::{Preset, Presets};
+use smooth::Settings;
 
 #[derive(Args)]
 pub struct PresetsArgs {
@@ -54,12 +52,16 @@ pub fn run(args: PresetsArgs) -> Result<()> {
             }
             let width = all.iter().map(|preset| preset.name.chars().count()).max().unwrap_or(0);
             for preset in all {
-                println!("{:width$}  {}{}", preset.name, words(&preset.smoothing), export_words(&preset));
+                println!("{:width$}  {}{}", preset.name, preset.smoothing.options(), export_words(&preset));
             }
         }
         Some(Action::Save { name, smoothing, export }) => {
             let base = smoothing.preset()?.and_then(|preset| preset.export);
-            presets.save(&name, &smoothing.settings()?, export.for_preset(base).as_ref())?;
+            presets.save(
+                &name,
+                &smoothing.settings(Settings::default())?,
+                export.for_preset(base).as_ref(),
+            )?;
         }
         Some(Action::Rename { name, new_name }) => presets.rename(&name, &new_name)?,
         Some(Action::Delete { name }) => presets.delete(&name)?,
@@ -78,32 +80,6 @@ pub fn run(args: PresetsArgs) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The settings as options of the command line; of the rare ones those that are set.
-fn words(settings: &Settings) -> String {
-    let strength = match settings.method {
-        Method::Exponential => format!("--alpha {}", settings.alpha),
-        Method::MovingAverage | Method::Median => format!("--window {}", settings.window),
-    };
-    let mut words = format!(
-        "--method {} {strength} --timing {} --input {} --motion {}",
-        settings.method, settings.timing, settings.input, settings.motion
-    );
-    let usual = Settings::default();
-    let mut add = |is_set: bool, word: String| {
-        if is_set {
-            words += &word;
-        }
-    };
-    add(settings.threshold != usual.threshold, format!(" --threshold {}", settings.threshold));
-    if let Some(low) = settings.hysteresis {
-        add(true, format!(" --hysteresis {low}"));
-    }
-    add(settings.min_area_px > 0, format!(" --min-area {}", settings.min_area_px));
-    add(settings.fill_holes_px > 0, format!(" --fill-holes {}", settings.fill_holes_px));
-    add(settings.overlap.is_on(), format!(" --overlap {}", settings.overlap));
-    words
 }
 
 /// What a preset says of exports, in the same way.

@@ -1,23 +1,22 @@
 //! `steadymask run`: from a video to steady masks. `steadymask export`: the same, of what is
 //! stored.
 
-use std::{io::IsTerminal, path::PathBuf, time::Duration};
+use std::{io::IsTerminal, path::PathBuf, sync::Arc};
 
 use clap::Args;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::{
     args::{ExportArgs, MachineArgs, RangeArgs, SmoothingArgs},
     interrupt,
     network::NetworkArgs,
+    progress::Bars,
 };
-use crate::{
-    metrics::{ClassSummary, Distribution, Metric},
-    pipeline::{CancelToken, Finished, Progress, Run, RunProgress, Snapshot},
-    project::is_project,
-    region::Polygon,
-    video,
-};
+use base::region::Polygon;
+use metrics::{ClassSummary, Distribution, Metric};
+use pipeline::{CancelToken, Run, RunProgress, RunResult};
+use plan::Plan;
+use project::is_project;
+use video::Clip;
 
 #[derive(Args)]
 pub struct RunArgs {
@@ -38,12 +37,12 @@ pub struct RunArgs {
     #[command(flatten)]
     machine: MachineArgs,
     #[command(flatten)]
-    talk: TalkArgs,
+    output: OutputArgs,
 }
 
-/// How much is said.
+/// How much is printed.
 #[derive(Args)]
-pub struct TalkArgs {
+pub struct OutputArgs {
     /// Print nothing but errors
     #[arg(long, short)]
     quiet: bool,
@@ -52,55 +51,62 @@ pub struct TalkArgs {
     json: bool,
 }
 
-/// Where a job's masks come from.
+/// Whether the network may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum Mode {
     /// The network runs on the frames whose results are not stored.
     Network,
     /// Only stored results and `--masks` count.
     Stored,
 }
 
-pub fn run(mut args: RunArgs, source: Source) -> anyhow::Result<()> {
-    if is_project(&args.video) {
-        super::project::fill_in(&mut args)?;
+impl RunArgs {
+    /// The video, and the plan that the options make of the project's or of the usual one.
+    fn video_and_plan(&self) -> anyhow::Result<(PathBuf, Plan)> {
+        let Self { video, network, smoothing, range, leave_out, export, machine, output: _ } = self;
+        let (video, mut plan) = match is_project(video) {
+            true => super::project::open(video)?,
+            false => (video.clone(), Plan::default()),
+        };
+        network.apply(machine, &mut plan);
+        smoothing.apply(&mut plan)?;
+        range.apply(&mut plan)?;
+        if !leave_out.is_empty() {
+            plan.edits.leave_out = leave_out.iter().cloned().collect();
+        }
+        let of_preset = smoothing.preset()?.and_then(|preset| preset.export);
+        plan.export = Some(export.settings.clone().over(of_preset.or(plan.export)));
+        Ok((video, plan))
     }
-    video::look_for(&args.video)?;
-    let mut model = args.network.open(&args.machine)?;
-    if source == Source::Stored && args.network.masks.is_none() {
-        model.forbid(&args.video);
-    }
-    let preset = args.smoothing.preset()?.and_then(|preset| preset.export);
-    let export = args.export.settings.over(preset);
+}
+
+pub fn run(args: RunArgs, mode: Mode) -> anyhow::Result<()> {
+    let (video, plan) = args.video_and_plan()?;
+    video::check_exists(&video)?;
+    // Masks that are there already are read, not made.
+    let stored_only = mode == Mode::Stored && plan.source.network().is_some();
     let job = Run {
-        video: args.video,
-        classes: args.network.classes(&model.manifest)?,
-        range: args.range.range()?,
-        settings: args.smoothing.settings()?,
-        every: args.network.every.unwrap_or_default(),
-        auto: args.smoothing.is_auto(),
-        leave_out: args.leave_out.into_iter().collect(),
-        exports: export.kinds,
-        options: export.options,
+        plan: Arc::new(args.network.resolve(plan)?),
+        clip: Arc::new(Clip::open(&video)?),
+        stored_only,
         out: args.export.out,
-        force: args.export.force,
-        memory_bytes: args.machine.memory,
-        store: args.machine.store(),
-        model,
+        replace: args.export.force,
+        resources: args.machine.resources(),
     };
     let cancel = CancelToken::new();
     interrupt::cancel_on_signal(&cancel)?;
     let progress = RunProgress::default();
-    let bars = Bars::new(&progress, args.talk.quiet || args.talk.json || !std::io::stderr().is_terminal());
+    let bars =
+        Bars::new(&progress, args.output.quiet || args.output.json || !std::io::stderr().is_terminal());
     let finished = {
         let (progress, cancel_job) = (progress.clone(), cancel.clone());
         interrupt::run_watched(&cancel, move || job.run(&progress, &cancel_job), || bars.update())
     };
     bars.clear();
     let finished = finished?;
-    if args.talk.json {
+    if args.output.json {
         super::print_json(&finished.report)?;
-    } else if !args.talk.quiet {
+    } else if !args.output.quiet {
         print_summary(&finished);
     }
     let notes = progress.network.take_notes();
@@ -110,7 +116,7 @@ pub fn run(mut args: RunArgs, source: Source) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print_summary(finished: &Finished) {
+fn print_summary(finished: &RunResult) {
     let report = &finished.report;
     println!("{}: {} frames", report.video.display(), report.frames);
     if let Some(why) = &report.tuned {
@@ -124,7 +130,7 @@ fn print_summary(finished: &Finished) {
     }
 }
 
-/// Calmer never stands without late.
+/// Less instability is never shown without the lag that it costs.
 fn summary_line(summary: &ClassSummary) -> String {
     let percent = |value: Option<f64>| value.map_or_else(|| "–".into(), |value| format!("{value:.0} %"));
     let mean = |side: &Option<Distribution>| {
@@ -140,73 +146,4 @@ fn summary_line(summary: &ClassSummary) -> String {
         percent(summary.improvement_percent),
         mean(&summary.agreement),
     )
-}
-
-/// A bar for each pass; they run side by side.
-struct Bars {
-    bars: [(ProgressBar, Progress); 2],
-}
-
-impl Bars {
-    fn new(progress: &RunProgress, hidden: bool) -> Self {
-        let all = MultiProgress::new();
-        if hidden {
-            all.set_draw_target(indicatif::ProgressDrawTarget::hidden());
-        }
-        let bar = |name: &'static str, progress: &Progress| {
-            let bar = all.add(ProgressBar::no_length().with_prefix(name).with_style(style()));
-            (bar, progress.clone())
-        };
-        Self { bars: [bar("network", &progress.network), bar("masks", &progress.masks)] }
-    }
-
-    fn update(&self) {
-        for (bar, progress) in &self.bars {
-            let snapshot = progress.snapshot();
-            match snapshot.total {
-                Some(total) => bar.set_length(total as u64),
-                None => bar.unset_length(),
-            }
-            bar.set_position(snapshot.done as u64);
-            bar.set_message(pace(&snapshot, "frames/s"));
-        }
-    }
-
-    fn clear(&self) {
-        for (bar, _) in &self.bars {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-pub fn style() -> ProgressStyle {
-    ProgressStyle::with_template("{prefix:8} {wide_bar} {human_pos}/{human_len}  {msg}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
-/// How fast it goes, and how long it will still take, as far as is known.
-pub fn pace(snapshot: &Snapshot, unit: &str) -> String {
-    let rate = snapshot.frames_per_sec.map_or_else(String::new, |rate| format!("{rate:.1} {unit}"));
-    let left = snapshot.left.map_or_else(String::new, |left| format!(" · {} left", clock(left)));
-    rate + &left
-}
-
-/// Minutes and seconds, with hours where there are any.
-fn clock(time: Duration) -> String {
-    let secs = time.as_secs();
-    match secs / 3600 {
-        0 => format!("{}:{:02}", secs / 60, secs % 60),
-        hours => format!("{hours}:{:02}:{:02}", secs / 60 % 60, secs % 60),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_read_as_a_clock() {
-        assert_eq!(clock(Duration::from_secs(34)), "0:34");
-        assert_eq!(clock(Duration::from_secs(3723)), "1:02:03");
-    }
 }

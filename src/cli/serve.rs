@@ -5,10 +5,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::Args;
 
 use super::{args::parse_bytes, batch::JobMachineArgs};
-use crate::{
-    project::{Pipelines, data_folder},
-    service::{self, Options},
-};
+use project::{Pipelines, data_folder};
+use service::{self, Options};
 
 #[derive(Args)]
 pub struct ServeArgs {

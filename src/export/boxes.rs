@@ -1,6 +1,6 @@
 //! Where a mask lies, and how sure it is.
 
-use crate::mask::{Mask, SoftMask};
+use base::mask::{Mask, SoftMask};
 
 /// Left, top, width and height of what is set; `None` of an empty mask.
 pub fn bounds(mask: &Mask) -> Option<[usize; 4]> {

@@ -13,7 +13,7 @@ use super::{
     boxes::{bounds, score},
     staging::Staging,
 };
-use crate::mask::Mask;
+use base::mask::Mask;
 
 /// `coco.json`: an image for each frame, and an annotation for each frame and class that is
 /// not empty. Annotations go to the file as they come; of the images their rows are kept.
@@ -135,7 +135,7 @@ pub fn run_lengths(mask: &Mask) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::FrameSize;
+    use base::frame::FrameSize;
 
     /// From `pycocotools.mask.encode` of the same masks.
     #[test]

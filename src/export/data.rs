@@ -1,4 +1,4 @@
-//! Numbers: metrics as CSV and JSON, their plots, and what the values of a class map mean.
+//! Data files: metrics as CSV and JSON, their plots, and the legend of a class map.
 
 use std::{
     fs::File,
@@ -9,7 +9,7 @@ use std::{
 use serde::Serialize;
 
 use super::{ExportError, ExportTarget, Exporter, Plot, PlotPoint, Report, staging::Staging};
-use crate::metrics::{FrameMetrics, Metric};
+use metrics::{FrameMetrics, Metric};
 
 /// `metrics.csv`: a line for each frame and class.
 pub struct MetricsCsv {
@@ -66,14 +66,35 @@ pub struct Plots {
 
 struct ClassPlots {
     name: String,
-    /// Curves in the order of [`PLOTTED`], each with where its PNG and its SVG go.
-    curves: Vec<(Vec<PlotPoint>, PathBuf, PathBuf)>,
+    /// In the order of [`PLOTTED`].
+    curves: Vec<Curve>,
 }
 
-pub const PLOTTED: [(Metric, &str, &str); 3] = [
-    (Metric::Iou, "IoU with the frame before", "IoU"),
-    (Metric::Dice, "Dice with the frame before", "Dice"),
-    (Metric::Instability, "Instability", "1 − IoU"),
+struct Curve {
+    points: Vec<PlotPoint>,
+    png: PathBuf,
+    svg: PathBuf,
+}
+
+/// A metric that is plotted over the frames.
+pub struct PlottedMetric {
+    pub metric: Metric,
+    pub title: &'static str,
+    /// The vertical axis.
+    pub quantity: &'static str,
+}
+
+impl PlottedMetric {
+    /// The plot of one class.
+    pub fn plot(&self, class: &str, points: Vec<PlotPoint>) -> Plot {
+        Plot { title: format!("{}: {class}", self.title), quantity: self.quantity.into(), points }
+    }
+}
+
+pub const PLOTTED: [PlottedMetric; 3] = [
+    PlottedMetric { metric: Metric::Iou, title: "IoU with the frame before", quantity: "IoU" },
+    PlottedMetric { metric: Metric::Dice, title: "Dice with the frame before", quantity: "Dice" },
+    PlottedMetric { metric: Metric::Instability, title: "Instability", quantity: "1 − IoU" },
 ];
 
 impl Plots {
@@ -81,12 +102,12 @@ impl Plots {
         let mut classes = Vec::new();
         for class in &target.classes {
             let mut curves = Vec::new();
-            for (metric, ..) in PLOTTED {
+            for PlottedMetric { metric, .. } in PLOTTED {
                 let mut file = |extension| {
                     let usual = "plots/{kind}_{class}";
                     staging.file(target.names.file(usual, metric.name(), Some(&class.name), extension))
                 };
-                curves.push((Vec::new(), file("png")?, file("svg")?));
+                curves.push(Curve { points: Vec::new(), png: file("png")?, svg: file("svg")? });
             }
             classes.push(ClassPlots { name: class.name.clone(), curves });
         }
@@ -97,9 +118,8 @@ impl Plots {
 impl Exporter for Plots {
     fn row(&mut self, row: &FrameMetrics) -> Result<(), ExportError> {
         if let Some(class) = self.classes.iter_mut().find(|class| *class.name == *row.class) {
-            for ((points, ..), (metric, ..)) in class.curves.iter_mut().zip(PLOTTED) {
-                let frame = row.frame.get();
-                points.push(PlotPoint { frame, raw: row.raw[metric], smoothed: row.smoothed[metric] });
+            for (curve, PlottedMetric { metric, .. }) in class.curves.iter_mut().zip(PLOTTED) {
+                curve.points.push(PlotPoint::of(row, metric));
             }
         }
         Ok(())
@@ -107,8 +127,8 @@ impl Exporter for Plots {
 
     fn finish(self: Box<Self>, _: &Report) -> Result<Option<String>, ExportError> {
         for ClassPlots { name, curves } in self.classes {
-            for ((points, png, svg), (_, title, quantity)) in curves.into_iter().zip(PLOTTED) {
-                let plot = Plot { title: format!("{title}: {name}"), quantity: quantity.into(), points };
+            for (Curve { points, png, svg }, plotted) in curves.into_iter().zip(PLOTTED) {
+                let plot = plotted.plot(&name, points);
                 let failed = |cause| ExportError::Write { path: png.clone(), cause };
                 std::fs::write(&svg, plot.to_svg().map_err(failed)?).map_err(ExportError::on(&svg))?;
                 std::fs::write(&png, plot.to_png().map_err(failed)?).map_err(ExportError::on(&png))?;
@@ -118,7 +138,7 @@ impl Exporter for Plots {
     }
 }
 
-/// `classmap.json`: which class each value of a class map is.
+/// `classmap.json`: the class of each value in a class map.
 pub struct ClassLegend {
     path: PathBuf,
     names: serde_json::Map<String, serde_json::Value>,

@@ -1,4 +1,4 @@
-//! What a frame's picture and masks become, pixel by pixel.
+//! The pixels of exported pictures, from a frame's picture and masks.
 
 use opencv::{
     core::{CV_8UC3, Mat, Point, Scalar, Size, Vec3b},
@@ -6,8 +6,11 @@ use opencv::{
     prelude::*,
 };
 
-use super::{ExportFrame, MaskPair, Options, overlay, palette::Rgb};
-use crate::{frame::Frame, mask::Mask};
+use super::{DrawOptions, ExportFrame, overlay, palette::Rgb};
+use base::{
+    frame::Frame,
+    mask::{Mask, MaskPair},
+};
 
 /// Before or after smoothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +22,7 @@ pub enum Side {
 impl Side {
     pub const BOTH: [Self; 2] = [Self::Raw, Self::Smoothed];
 
-    /// As it stands in paths.
+    /// For paths.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Raw => "raw",
@@ -36,20 +39,20 @@ impl Side {
 }
 
 /// How much of each pixel belongs to a class, smoothed: grey.
-pub fn matte(frame: &ExportFrame, class: usize, options: Options) -> Vec<u8> {
+pub fn matte(frame: &ExportFrame, class: usize, options: DrawOptions) -> Vec<u8> {
     let soft = frame.soft.as_ref().and_then(|soft| soft.get(class));
     options.edges.alpha(&frame.masks[class].smoothed, soft, options.threshold)
 }
 
 /// The same with two bytes a pixel, the high one first.
-pub fn matte16(frame: &ExportFrame, class: usize, options: Options) -> Vec<u8> {
+pub fn matte16(frame: &ExportFrame, class: usize, options: DrawOptions) -> Vec<u8> {
     matte(frame, class, options).into_iter().flat_map(|value| [value, value]).collect()
 }
 
 /// The picture with the class's matte as straight alpha. The picture's own colours stay where
 /// it is transparent: an edge that an editor scales or blurs finds the subject's surroundings
 /// there and no black.
-pub fn cutout(frame: &ExportFrame, picture: &Frame, class: usize, options: Options) -> Vec<u8> {
+pub fn cutout(frame: &ExportFrame, picture: &Frame, class: usize, options: DrawOptions) -> Vec<u8> {
     let alpha = matte(frame, class, options);
     let mut rgba = Vec::with_capacity(4 * alpha.len());
     for (rgb, alpha) in picture.rgb().as_chunks::<3>().0.iter().zip(alpha) {
@@ -59,7 +62,7 @@ pub fn cutout(frame: &ExportFrame, picture: &Frame, class: usize, options: Optio
 }
 
 /// All classes over one colour.
-pub fn over_colour(frame: &ExportFrame, picture: &Frame, colour: Rgb, options: Options) -> Vec<u8> {
+pub fn over_colour(frame: &ExportFrame, picture: &Frame, colour: Rgb, options: DrawOptions) -> Vec<u8> {
     let alpha = all_mattes(frame, options);
     let mut rgb = picture.rgb().to_vec();
     for (pixel, alpha) in rgb.as_chunks_mut::<3>().0.iter_mut().zip(alpha) {
@@ -69,7 +72,7 @@ pub fn over_colour(frame: &ExportFrame, picture: &Frame, colour: Rgb, options: O
 }
 
 /// All classes over the blurred picture.
-pub fn over_blur(frame: &ExportFrame, picture: &Frame, options: Options) -> opencv::Result<Vec<u8>> {
+pub fn over_blur(frame: &ExportFrame, picture: &Frame, options: DrawOptions) -> opencv::Result<Vec<u8>> {
     let alpha = all_mattes(frame, options);
     let behind = blurred_background(picture, &alpha)?;
     let mut rgb = picture.rgb().to_vec();
@@ -99,7 +102,7 @@ pub fn side_by_side(
     Ok(rows.flat_map(|(left, right)| [left, right]).flatten().copied().collect())
 }
 
-/// Each pixel's class as a place in the palette. Of classes that overlap the first has it.
+/// Each pixel's class as an index into the palette. Where classes overlap, the first counts.
 pub fn class_map(frame: &ExportFrame, indices: &[u8]) -> Vec<u8> {
     let mut map = vec![0; frame.masks.first().map_or(0, |pair| pair.smoothed.size().pixels())];
     for (pair, &index) in frame.masks.iter().zip(indices).rev() {
@@ -110,7 +113,7 @@ pub fn class_map(frame: &ExportFrame, indices: &[u8]) -> Vec<u8> {
     map
 }
 
-fn all_mattes(frame: &ExportFrame, options: Options) -> Vec<u8> {
+fn all_mattes(frame: &ExportFrame, options: DrawOptions) -> Vec<u8> {
     let mut classes = (0..frame.masks.len()).map(|class| matte(frame, class, options));
     let mut all = classes.next().unwrap_or_default();
     for class in classes {
@@ -141,7 +144,7 @@ fn blurred_background(picture: &Frame, alpha: &[u8]) -> opencv::Result<Vec<u8>> 
     for (rgb, &alpha) in picture.rgb().as_chunks::<3>().0.iter().zip(alpha) {
         let weight = f32::from(255 - alpha) / 255.0;
         weighted.extend(rgb.map(|value| f32::from(value) * weight));
-        // A hair, so that nothing is divided by nothing.
+        // A small weight everywhere, so that nothing is divided by 0.
         weighted.push(weight + 1e-4);
     }
     let weighted = Mat::new_rows_cols_with_data::<f32>(height, 4 * width, &weighted)?;

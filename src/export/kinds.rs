@@ -15,8 +15,10 @@ use super::{
     staging::Staging,
     yolo::Yolo,
 };
-use crate::video::{PngPixels, VideoFormat};
+use video::{PngPixels, VideoFormat};
 
+// No doc comment: it would be a part of the HTTP API's description.
+#[expect(missing_docs, reason = "the table below describes each kind")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExportKind {
@@ -44,9 +46,13 @@ pub enum ExportKind {
 /// Kinds that serve one purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KindGroup {
+    /// Masks as grey pictures.
     Matte,
+    /// Cut-outs with an alpha channel.
     Transparency,
+    /// Pictures that show the masks or use them.
     Picture,
+    /// Numbers, annotations and reports.
     Data,
 }
 
@@ -58,12 +64,15 @@ impl KindGroup {
 /// What there is to know of a kind before it is made.
 #[derive(Clone, Copy, Debug)]
 pub struct KindInfo {
+    /// The kind.
     pub kind: ExportKind,
     /// On the command line, in projects and presets.
     pub name: &'static str,
+    /// What it is for.
     pub group: KindGroup,
     /// Where its files lie, without `--names`.
     pub files: &'static str,
+    /// One line for lists and help.
     pub summary: &'static str,
     /// It shows the video's own pictures.
     pub needs_picture: bool,
@@ -130,10 +139,12 @@ impl ExportKind {
     /// What is made when nothing else is asked for.
     pub const DEFAULT: [Self; 6] = [Self::Png, Self::Ffv1, Self::Overlay, Self::Csv, Self::Json, Self::Plots];
 
+    /// Its row of the table.
     pub fn info(self) -> &'static KindInfo {
         &TABLE[self as usize]
     }
 
+    /// Whether it shows the video's own pictures.
     pub fn needs_picture(self) -> bool {
         self.info().needs_picture
     }
@@ -159,7 +170,7 @@ impl ExportKind {
         staging: &mut Staging,
     ) -> Result<Vec<Box<dyn Exporter>>, ExportError> {
         let mut exporters: Vec<Box<dyn Exporter>> = Vec::new();
-        let options = target.options();
+        let options = target.draw_options();
         let colours: Vec<palette::Rgb> = target.classes.iter().map(|class| class.colour).collect();
         let all = target.classes.iter().enumerate();
         match self {

@@ -14,14 +14,19 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct NameTemplate(String);
 
+/// A pattern for names can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum NameError {
+    /// An unknown word in braces.
     #[error("«{{{0}}}» is not known in a name; it can have {{clip}}, {{kind}}, {{class}} and {{frame}}")]
     Unknown(String),
+    /// The path is absolute or contains `..`.
     #[error("«{0}» would lead out of the folder of the export; give a relative path without ..")]
     LeadsOut(String),
+    /// `{frame}` is in a folder's name, or there twice.
     #[error("«{0}»: {{frame}} belongs into the last part of a name")]
     FrameInFolder(String),
+    /// The last part of the path is empty.
     #[error("a name needs at least one letter")]
     Empty,
 }
@@ -78,7 +83,7 @@ pub struct Names {
     template: Option<NameTemplate>,
 }
 
-/// What all files of one kind have for the class, when they are of no single one.
+/// The `{class}` of files that are not of a single class.
 const ALL_CLASSES: &str = "all";
 
 impl Names {
@@ -91,7 +96,7 @@ impl Names {
     /// A single file; `usual` is the pattern where the user gave none.
     pub fn file(&self, usual: &str, kind: &str, class: Option<&str>, extension: &str) -> PathBuf {
         let pattern = self.template.as_ref().map_or(usual, |template| &template.0);
-        // The number of a frame says nothing of a video.
+        // A video has no frame number.
         let pattern = ["_{frame}", "-{frame}", "/{frame}", "{frame}"]
             .iter()
             .fold(pattern.to_owned(), |pattern, frame| pattern.replace(frame, ""));
@@ -99,7 +104,7 @@ impl Names {
     }
 
     /// Files that are numbered by frame.
-    pub fn sequence(&self, kind: &str, class: Option<&str>, extension: &str) -> Numbered {
+    pub fn sequence(&self, kind: &str, class: Option<&str>, extension: &str) -> SequenceNames {
         let usual = if class.is_some() { "{kind}/{class}/{frame}" } else { "{kind}/{frame}" };
         let pattern = self.template.as_ref().map_or(usual, |template| &template.0);
         let pattern =
@@ -107,7 +112,11 @@ impl Names {
         let filled = self.fill(&pattern, kind, class);
         let (folder, name) = filled.rsplit_once('/').unwrap_or(("", &filled));
         let (before, after) = name.split_once("{frame}").unwrap_or((name, ""));
-        Numbered { folder: folder.into(), before: before.to_owned(), after: format!("{after}.{extension}") }
+        SequenceNames {
+            folder: folder.into(),
+            before: before.to_owned(),
+            after: format!("{after}.{extension}"),
+        }
     }
 
     fn fill(&self, pattern: &str, kind: &str, class: Option<&str>) -> String {
@@ -118,19 +127,19 @@ impl Names {
 
 /// The files of a sequence: a number of six digits between two texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Numbered {
+pub struct SequenceNames {
     pub folder: PathBuf,
     before: String,
     after: String,
 }
 
-impl Numbered {
+impl SequenceNames {
     pub fn path(&self, frame: usize) -> PathBuf {
         self.folder.join(format!("{}{frame:06}{}", self.before, self.after))
     }
 
     /// Whether a file of this name is one of them.
-    pub fn has(&self, name: &str) -> bool {
+    pub fn contains(&self, name: &str) -> bool {
         let number = name.strip_prefix(&self.before).and_then(|rest| rest.strip_suffix(&self.after));
         number.is_some_and(|digits| digits.len() >= 6 && digits.bytes().all(|byte| byte.is_ascii_digit()))
     }
@@ -162,8 +171,12 @@ mod tests {
         assert_eq!(names.file("{kind}_{class}", "raw", Some("a/b"), "mkv"), Path::new("raw_a_b.mkv"));
         let sequence = names.sequence("raw", Some("person"), "png");
         assert_eq!(sequence.path(7), Path::new("raw/person/000007.png"));
-        assert!(sequence.has("000007.png") && sequence.has("1000000.png"));
-        assert!(!sequence.has("7.png") && !sequence.has("notes.png") && !sequence.has("000007.txt"));
+        assert!(sequence.contains("000007.png") && sequence.contains("1000000.png"));
+        assert!(
+            !sequence.contains("7.png")
+                && !sequence.contains("notes.png")
+                && !sequence.contains("000007.txt")
+        );
         assert_eq!(names.sequence("classmap", None, "png").path(0), Path::new("classmap/000000.png"));
         assert_eq!(names.sequence("raw", Some(".."), "png").path(0), Path::new("raw/__/000000.png"));
     }
@@ -175,7 +188,7 @@ mod tests {
         assert_eq!(names.file("", "overlay", None, "mp4"), Path::new("a clip/all_overlay.mp4"));
         let sequence = names.sequence("raw", Some("dog"), "png");
         assert_eq!(sequence.path(7), Path::new("a clip/dog_raw_000007.png"));
-        assert!(sequence.has("dog_raw_000007.png") && !sequence.has("cat_raw_000007.png"));
+        assert!(sequence.contains("dog_raw_000007.png") && !sequence.contains("cat_raw_000007.png"));
         let without = super::tests::names(Some("{kind}-{class}"));
         assert_eq!(without.sequence("raw", Some("dog"), "png").path(7), Path::new("raw-dog/000007.png"));
     }

@@ -5,22 +5,27 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::{kinds::ExportKind, names::NameTemplate, palette::Rgb};
-use crate::mask::{Mask, SoftMask};
+use base::mask::{Mask, SoftMask};
 
+/// How exported files are called and what they look like.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ExportOptions {
     /// The usual layout where there is none.
     pub names: Option<NameTemplate>,
+    /// How masks end.
     pub edges: Edges,
+    /// The colour of the `backdrop` kind.
     pub backdrop: Backdrop,
 }
 
 /// What is written of a clip, and how. Where to is not part of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExportSettings {
+    /// Which kinds of files.
     #[serde(default)]
     pub kinds: Vec<ExportKind>,
+    /// How they are called and what they look like.
     #[serde(flatten)]
     pub options: ExportOptions,
 }
@@ -117,7 +122,7 @@ impl fmt::Display for Backdrop {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::FrameSize;
+    use base::frame::FrameSize;
 
     #[test]
     fn colours_have_names_and_numbers() {

@@ -1,7 +1,7 @@
 //! Masks painted onto the picture.
 
 use super::palette::Rgb;
-use crate::{frame::Frame, mask::Mask};
+use base::{frame::Frame, mask::Mask};
 
 /// How strongly a mask is painted: 0 leaves the picture, 256 hides it.
 const OPACITY: u16 = 115;
@@ -49,7 +49,7 @@ fn on_outline(mask: &Mask, x: usize, y: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{FrameIndex, FrameSize, Timestamp};
+    use base::frame::{FrameIndex, FrameSize, Timestamp};
 
     #[test]
     fn only_the_mask_is_painted_and_its_outline_is_solid() {

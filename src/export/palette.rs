@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+/// Red, green and blue, 0 to 255.
 pub type Rgb = [u8; 3];
 
 /// Raw masks and their curves.

@@ -1,17 +1,17 @@
 //! Sequences of PNG files and videos, whatever they show.
 
-use super::{ExportError, ExportFrame, ExportTarget, Exporter, Report, names::Numbered, staging::Staging};
-use crate::{
-    frame::FrameSize,
-    video::{PngPixels, VideoFormat, VideoSink, is_whole_png, write_png},
+use super::{
+    ExportError, ExportFrame, ExportTarget, Exporter, Report, names::SequenceNames, staging::Staging,
 };
+use base::frame::FrameSize;
+use video::{PngPixels, VideoFormat, VideoSink, is_whole_png, write_png};
 
 /// Makes the bytes of a picture.
 type Draw = Box<dyn Fn(&ExportFrame) -> Result<Vec<u8>, ExportError> + Send>;
 
 /// A PNG for each frame. What an interrupted run of the same job has written is taken over.
 pub struct Sequence {
-    files: Numbered,
+    files: SequenceNames,
     size: FrameSize,
     pixels: PngPixels<'static>,
     draw: Draw,
@@ -65,11 +65,11 @@ impl Video {
         let path = staging.file(target.names.file(usual, kind, class, format.extension()))?;
         let is_matte = matches!(format, VideoFormat::Ffv1Grey | VideoFormat::H264Grey);
         let sound = target.sound.clone().filter(|_| !is_matte);
-        let mut look = target.look();
+        let mut parameters = target.stream_parameters();
         if kind == "side-by-side" {
-            look.size = twice_as_wide(look.size);
+            parameters.size = twice_as_wide(parameters.size);
         }
-        let sink = VideoSink::create(&path, format, look, sound)?;
+        let sink = VideoSink::create(&path, format, parameters, sound)?;
         Ok(Self { sink, draw: Box::new(draw) })
     }
 }

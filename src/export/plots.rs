@@ -10,22 +10,35 @@ use plotters::{
 };
 
 use super::palette;
+use metrics::{FrameMetrics, Metric};
 
 /// One plot: a number for each frame, before and after smoothing.
 #[derive(Clone, Debug, Default)]
 pub struct Plot {
+    /// Above the curves.
     pub title: String,
     /// Of the vertical axis, with its unit.
     pub quantity: String,
+    /// In the order of frames.
     pub points: Vec<PlotPoint>,
 }
 
+/// The values of one frame.
 #[derive(Clone, Copy, Debug)]
 pub struct PlotPoint {
+    /// The frame's number.
     pub frame: usize,
     /// `None` where the metric has no value: a gap in the curve.
     pub raw: Option<f64>,
+    /// As `raw`.
     pub smoothed: Option<f64>,
+}
+
+impl PlotPoint {
+    /// A metric's values in a row.
+    pub fn of(row: &FrameMetrics, metric: Metric) -> Self {
+        Self { frame: row.frame.get(), raw: row.raw[metric], smoothed: row.smoothed[metric] }
+    }
 }
 
 const SIZE_PX: (u32, u32) = (1200, 480);
@@ -44,6 +57,10 @@ impl Plot {
         Ok(png)
     }
 
+    /// The plot as SVG text.
+    ///
+    /// # Errors
+    /// When it can't be drawn; the text says why.
     pub fn to_svg(&self) -> Result<String, String> {
         let mut svg = String::new();
         self.draw(&SVGBackend::with_string(&mut svg, SIZE_PX).into_drawing_area())?;

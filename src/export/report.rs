@@ -8,44 +8,45 @@ use image::{codecs::jpeg::JpegEncoder, imageops::FilterType};
 use serde_json::Value;
 
 use super::{
-    ExportClass, ExportError, ExportFrame, ExportTarget, Exporter, Plot, PlotPoint, Report, data::PLOTTED,
-    draw::Side, overlay, staging::Staging,
+    ExportClass, ExportError, ExportFrame, ExportTarget, Exporter, PlotPoint, Report,
+    data::{PLOTTED, PlottedMetric},
+    draw::Side,
+    overlay,
+    staging::Staging,
 };
-use crate::{
-    frame::FrameIndex,
-    metrics::{ClassSummary, Distribution, FrameMetrics, Metric},
-    smooth::Method,
-};
+use base::frame::FrameIndex;
+use metrics::{ClassSummary, Distribution, FrameMetrics, Metric};
+use smooth::Method;
 
-/// Shown of each class.
+/// How many are shown for each class.
 const WORST_FRAMES: usize = 4;
 /// Frames nearer to each other than this are one event, of which the worst is shown.
 const EVENT_FRAMES: usize = 6;
 const PICTURE_SIDE_PX: u32 = 560;
-/// Rows come so much later than their frames, at most.
+/// By how many frames rows come later than their frames, at most.
 const ROW_DELAY: usize = 3;
 
 pub struct HtmlReport {
     path: PathBuf,
     title: String,
-    classes: Vec<Class>,
+    classes: Vec<ClassReport>,
     recent: VecDeque<ExportFrame>,
 }
 
-struct Class {
+struct ClassReport {
     class: ExportClass,
     points: [Vec<PlotPoint>; PLOTTED.len()],
     /// Of the raw mask of the row before.
     previous_area_px: f64,
     /// The worst first.
-    worst: Vec<Worst>,
+    worst: Vec<WorstFrame>,
 }
 
-/// The raw instability and, of frames that are equally unstable, the size of what comes or
-/// goes: a mask that is there for one frame is as unstable as can be, however small it is.
+/// The raw instability and, to rank equally unstable frames, the larger area in px of the two masks: a
+/// mask that appears for one frame has an instability of 1, however small it is.
 type Badness = (f64, f64);
 
-struct Worst {
+struct WorstFrame {
     frame: FrameIndex,
     secs: f64,
     badness: Badness,
@@ -56,7 +57,7 @@ struct Worst {
 
 impl HtmlReport {
     pub fn begin(target: &ExportTarget, staging: &mut Staging) -> Result<Self, ExportError> {
-        let class = |class: &ExportClass| Class {
+        let class = |class: &ExportClass| ClassReport {
             class: class.clone(),
             points: Default::default(),
             previous_area_px: 0.0,
@@ -85,12 +86,8 @@ impl Exporter for HtmlReport {
             return Ok(());
         };
         let class = &mut self.classes[at];
-        for (points, (metric, ..)) in class.points.iter_mut().zip(PLOTTED) {
-            points.push(PlotPoint {
-                frame: row.frame.get(),
-                raw: row.raw[metric],
-                smoothed: row.smoothed[metric],
-            });
+        for (points, PlottedMetric { metric, .. }) in class.points.iter_mut().zip(PLOTTED) {
+            points.push(PlotPoint::of(row, metric));
         }
         let area_px = row.raw[Metric::Area].unwrap_or(0.0);
         let larger_px = area_px.max(std::mem::replace(&mut class.previous_area_px, area_px));
@@ -100,7 +97,7 @@ impl Exporter for HtmlReport {
             return Ok(());
         }
         let Some(frame) = self.recent.iter().find(|frame| frame.index == row.frame) else { return Ok(()) };
-        let worst = Worst {
+        let worst = WorstFrame {
             frame: row.frame,
             secs: row.timestamp.secs(),
             badness,
@@ -121,10 +118,10 @@ impl Exporter for HtmlReport {
     }
 }
 
-impl Class {
+impl ClassReport {
     /// Whether a frame is among the worst. A better one of the same event goes.
     fn makes_room(&mut self, frame: FrameIndex, badness: Badness) -> bool {
-        let is_near = |other: &Worst| other.frame.get().abs_diff(frame.get()) < EVENT_FRAMES;
+        let is_near = |other: &WorstFrame| other.frame.get().abs_diff(frame.get()) < EVENT_FRAMES;
         if self.worst.iter().any(|other| is_near(other) && other.badness >= badness) {
             return false;
         }
@@ -133,7 +130,7 @@ impl Class {
     }
 }
 
-fn picture(frame: &ExportFrame, at: usize, class: &Class, side: Side) -> Result<Vec<u8>, ExportError> {
+fn picture(frame: &ExportFrame, at: usize, class: &ClassReport, side: Side) -> Result<Vec<u8>, ExportError> {
     let picture = frame.picture()?;
     let painted = overlay(picture, [(side.of(&frame.masks[at]), class.class.colour)]);
     let size = picture.size();
@@ -177,12 +174,8 @@ impl HtmlReport {
             let name = escaped(&class.class.name);
             let _ = writeln!(page, "<h2>{name}</h2>");
             page += &worst_frames(&class.worst);
-            for (points, (_, title, quantity)) in class.points.iter().zip(PLOTTED) {
-                let plot = Plot {
-                    title: format!("{title}: {}", class.class.name),
-                    quantity: quantity.into(),
-                    points: points.clone(),
-                };
+            for (points, plotted) in class.points.iter().zip(PLOTTED) {
+                let plot = plotted.plot(&class.class.name, points.clone());
                 let _ = writeln!(page, "<figure>{}</figure>", plot.to_svg()?);
             }
         }
@@ -191,7 +184,7 @@ impl HtmlReport {
     }
 }
 
-/// Calmer never stands without late.
+/// The improvement is never shown without the lag.
 fn headline(summary: &ClassSummary) -> String {
     let mean = |side: &Option<Distribution>| side.as_ref().map(|side| side.mean);
     let instability = &summary.metrics[Metric::Instability];
@@ -217,7 +210,7 @@ fn settings_table(report: &Report) -> Result<String, String> {
             _ if name == other => continue,
             Value::Null => continue,
             Value::String(text) => text.clone(),
-            // They are single numbers of single precision.
+            // Settings are single-precision numbers.
             Value::Number(number) => {
                 number.as_f64().map_or_else(String::new, |value| (value as f32).to_string())
             }
@@ -272,13 +265,13 @@ fn title(metric: Metric) -> String {
     }
 }
 
-fn worst_frames(worst: &[Worst]) -> String {
+fn worst_frames(worst: &[WorstFrame]) -> String {
     let mut html = String::new();
     if !worst.is_empty() {
         html += "<h3>Worst frames</h3>\n";
     }
     for frame in worst {
-        let Worst { frame, secs, badness: (raw, _), smoothed, pictures } = frame;
+        let WorstFrame { frame, secs, badness: (raw, _), smoothed, pictures } = frame;
         let smoothed = smoothed.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));
         let _ = write!(
             html,

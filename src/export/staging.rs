@@ -1,4 +1,4 @@
-//! Where the files of an export lie until all of them are whole.
+//! The hidden folder in which the files of an export stay until all of them are complete.
 
 use std::{
     fs::{self, File},
@@ -8,8 +8,9 @@ use std::{
 
 use rayon::prelude::*;
 
-use super::{ExportError, names::Numbered};
-use crate::{process::Passing, video::VideoError};
+use super::{ExportError, names::SequenceNames};
+use base::files::UnfinishedFolder;
+use video::VideoError;
 
 const PREFIX: &str = ".steadymask-";
 
@@ -19,15 +20,15 @@ const PUBLISHING: &str = ".publishing";
 /// A hidden folder inside the target's. Files are made in it and moved to their places when
 /// all of them are finished, so a run leaves all of its files or none.
 ///
-/// Dropped before, single files go, and so do folders that were made for them. Sequences that
-/// have begun stay, hidden: the next run of the same job finds their frames and goes on.
+/// When it is dropped before that, single files are removed, and so are folders that were created for
+/// them. Sequences stay hidden: the next run of the same job finds their frames and continues.
 pub struct Staging {
     target: PathBuf,
     folder: PathBuf,
     force: bool,
     outputs: Vec<Output>,
-    passing: Passing,
-    /// Held, not read: a folder without a lock was left by a process that was killed.
+    unfinished: UnfinishedFolder,
+    /// Held open for its lock: a folder without a lock was left by a process that was killed.
     _lock: File,
 }
 
@@ -36,7 +37,7 @@ enum Output {
     File(PathBuf),
     /// What an earlier run left of it is replaced as a whole, so that a shorter clip does not
     /// end with frames of a longer one.
-    Sequence(Numbered),
+    Sequence(SequenceNames),
 }
 
 impl Staging {
@@ -68,7 +69,7 @@ impl Staging {
         let force = force || folder.join(PUBLISHING).exists();
         Ok(Self {
             target: target.to_owned(),
-            passing: Passing::new(folder.clone(), made),
+            unfinished: UnfinishedFolder::new(folder.clone(), made),
             folder,
             force,
             outputs: Vec::new(),
@@ -101,7 +102,7 @@ impl Staging {
     ///
     /// # Errors
     /// When there are such files already that may not be replaced.
-    pub fn sequence(&mut self, files: Numbered) -> Result<Numbered, ExportError> {
+    pub fn sequence(&mut self, files: SequenceNames) -> Result<SequenceNames, ExportError> {
         if !self.force
             && let Some(path) = members(&files.within(&self.target))?.into_iter().next()
         {
@@ -110,7 +111,7 @@ impl Staging {
         self.check_new(&files.path(0))?;
         self.prepare(Some(&files.folder))?;
         let staged = files.within(&self.folder);
-        self.passing.keep(staged.folder.clone());
+        self.unfinished.keep(staged.folder.clone());
         self.outputs.push(Output::Sequence(files));
         Ok(staged)
     }
@@ -174,7 +175,7 @@ impl Staging {
                 published.push(path);
             }
         }
-        self.passing.keep_nothing();
+        self.unfinished.keep_nothing();
         // A name that is on the disk before the folder is can be lost with it.
         for folder in published.iter().flat_map(|path| path.parent()) {
             let _ = File::open(folder).and_then(|folder| folder.sync_all());
@@ -183,7 +184,7 @@ impl Staging {
     }
 
     /// The same error with the path that the user knows.
-    pub fn in_place(&self, mut error: ExportError) -> ExportError {
+    pub fn with_target_path(&self, mut error: ExportError) -> ExportError {
         if let ExportError::Write { path, .. } | ExportError::Video(VideoError::Write { path, .. }) =
             &mut error
             && let Ok(name) = path.strip_prefix(&self.folder)
@@ -201,19 +202,19 @@ fn in_the_way(path: &Path) -> ExportError {
 }
 
 /// The files of a sequence that are there.
-fn members(files: &Numbered) -> Result<Vec<PathBuf>, ExportError> {
+fn members(files: &SequenceNames) -> Result<Vec<PathBuf>, ExportError> {
     let entries = match fs::read_dir(&files.folder) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Ok(Vec::new());
         }
         entries => entries.map_err(ExportError::on(&files.folder))?,
     };
-    let of_these = entries.flatten().filter(|entry| files.has(&entry.file_name().to_string_lossy()));
+    let of_these = entries.flatten().filter(|entry| files.contains(&entry.file_name().to_string_lossy()));
     Ok(of_these.map(|entry| entry.path()).collect())
 }
 
 /// Moves a sequence to its place; what is there of it goes first.
-fn replace_sequence(staged: &Numbered, placed: &Numbered) -> Result<(), ExportError> {
+fn replace_sequence(staged: &SequenceNames, placed: &SequenceNames) -> Result<(), ExportError> {
     let made = placed.folder.parent().map_or(Ok(()), fs::create_dir_all);
     made.map_err(ExportError::on(&placed.folder))?;
     // In one step where nothing is there; and then for all sequences of that folder.
@@ -278,7 +279,7 @@ fn remove_abandoned(target: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::names::Names;
+    use crate::names::Names;
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(folder)
@@ -289,7 +290,7 @@ mod tests {
         names
     }
 
-    fn numbered() -> Numbered {
+    fn numbered() -> SequenceNames {
         Names::new(Path::new("clip.mp4"), None).sequence("raw", Some("person"), "png")
     }
 
@@ -390,7 +391,10 @@ mod tests {
         assert!(error.contains("in the way"), "{error}");
         let error = ExportError::Write { path: staging.folder.join("x.mkv"), cause: String::new() };
         assert!(
-            staging.in_place(error).to_string().starts_with(&*root.path().join("x.mkv").to_string_lossy())
+            staging
+                .with_target_path(error)
+                .to_string()
+                .starts_with(&*root.path().join("x.mkv").to_string_lossy())
         );
     }
 

@@ -7,14 +7,17 @@ use opencv::{
     imgproc,
 };
 
-use super::{ExportError, ExportFrame, ExportTarget, Exporter, Report, names::Numbered, staging::Staging};
-use crate::mask::Mask;
+use super::{
+    ExportError, ExportFrame, ExportTarget, Exporter, Report, names::SequenceNames, staging::Staging,
+};
+use base::files::PartFile;
+use base::mask::Mask;
 
 /// `yolo/000000.txt`: a line for each connected part, `class x y x y …` in shares of the
 /// picture's width and height; and `yolo.yaml` with the names. A frame without any mask has an
 /// empty file. Parts of one or two pixels have no polygon and are left out.
 pub struct Yolo {
-    files: Numbered,
+    files: SequenceNames,
     names: PathBuf,
     classes: Vec<String>,
 }
@@ -47,9 +50,7 @@ impl Exporter for Yolo {
             }
         }
         let path = self.files.path(frame.index.get());
-        let unfinished = path.with_extension("part");
-        let written = fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, &path));
-        written.map_err(ExportError::on(&path))
+        PartFile::write(&path, |part| fs::write(part, &text)).map_err(ExportError::on(&path))
     }
 
     fn finish(self: Box<Self>, _: &Report) -> Result<Option<String>, ExportError> {
@@ -86,7 +87,7 @@ fn polygons(mask: &Mask) -> opencv::Result<Vec<Vec<Point>>> {
     for (outer, outline) in contours.iter().enumerate().filter(|(at, _)| parents[*at] < 0) {
         let mut polygon = outline.clone();
         let holes = (0..contours.len()).filter(|&at| parents[at] == outer as i32);
-        holes.for_each(|at| cut_in(&mut polygon, &contours[at]));
+        holes.for_each(|at| splice_hole(&mut polygon, &contours[at]));
         if polygon.len() > 2 {
             polygons.push(polygon);
         }
@@ -95,7 +96,7 @@ fn polygons(mask: &Mask) -> opencv::Result<Vec<Vec<Point>>> {
 }
 
 /// Goes from the polygon's point nearest to the hole to it, around it, and back.
-fn cut_in(polygon: &mut Vec<Point>, hole: &[Point]) {
+fn splice_hole(polygon: &mut Vec<Point>, hole: &[Point]) {
     let distance = |a: &Point, b: &Point| {
         let (x, y) = (i64::from(a.x - b.x), i64::from(a.y - b.y));
         x * x + y * y
@@ -113,7 +114,7 @@ fn cut_in(polygon: &mut Vec<Point>, hole: &[Point]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::FrameSize;
+    use base::frame::FrameSize;
     use opencv::prelude::*;
 
     #[test]

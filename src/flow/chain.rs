@@ -1,35 +1,37 @@
-//! Where the pixels of a frame are in frames further off: flows between neighbours, one after
-//! the other.
+//! Composing the flows between neighbours into flows to more distant frames.
 //!
-//! A row at a time, for all the frames on the way, beside the sampling that uses it. Whole
-//! fields would be made, written and read again for each pair of frames in a window.
+//! Rows are composed one at a time, for all frames on the way, right before they are sampled. Whole
+//! fields would have to be written and read again for each pair of frames in a window.
 
 use std::ops::{Range, RangeInclusive};
 
 use rayon::prelude::*;
 
-use crate::mask::Mask;
-use crate::simd::vectorised;
+use base::mask::Mask;
+use base::simd::vectorised;
 
 use super::Flow;
 use super::field::{
-    BLOCK, FRACTION_BITS, FlowField, HOLDS, ONE, RUN, inside, load, packed, store, straight_runs, unpacked,
+    BLOCK, FRACTION_BITS, FlowField, ONE, RUN, VALID, inside, load, packed, store, straight_runs, unpacked,
 };
-use super::pair::Reach;
+use super::pair::DisplacementBounds;
 
-/// Flows r→s, s→t, …, from which follow those from r to each of s, t, …: each next one is
-/// looked up at the pixel nearest to where the ones before lead. (Interpolating it would mix
-/// what moves with what it moves before.) They hold where all on the way do.
-pub(crate) struct Chain<'a> {
+/// Composes the flows r→s, s→t, … into flows from r to each of s, t, …. Each next flow is looked up
+/// at the pixel nearest to where the ones before lead; interpolating would mix a moving object with
+/// its background. A composed vector is valid where all vectors on the way are.
+pub struct FlowChain<'a> {
     steps: &'a [&'a Flow],
-    /// Those of the grid that are made.
+    /// The columns of the grid that are computed.
     columns: Range<usize>,
-    /// Of each flow but the first, which is as it is: rows y, at `y % 2`.
+    /// The composed flow after each step but the first, which needs no composing: two rows, row y at
+    /// `y % 2`.
     links: Vec<[Vec<[i16; 2]>; 2]>,
     rows: [Option<usize>; 2],
 }
 
-impl<'a> Chain<'a> {
+impl<'a> FlowChain<'a> {
+    /// For these columns of the first flow's grid.
+    ///
     /// # Panics
     /// When the sizes of the flows differ.
     pub fn new(steps: &'a [&'a Flow], columns: Range<usize>) -> Self {
@@ -41,8 +43,8 @@ impl<'a> Chain<'a> {
         Self { steps, columns, links, rows: [None; 2] }
     }
 
-    /// Makes row `y` of all the flows. It is there until that of `y + 2` is.
-    pub fn reach(&mut self, y: usize) {
+    /// Computes row `y` of all composed flows. It is kept until row `y + 2` is computed.
+    pub fn compute_row(&mut self, y: usize) {
         let slot = y % 2;
         if self.rows[slot].replace(y) == Some(y) {
             return;
@@ -52,12 +54,12 @@ impl<'a> Chain<'a> {
             let from = before.last().map_or_else(|| self.steps[0].field().row(y), |link| &link[slot]);
             let columns = self.columns.clone();
             let (to, from) = (&mut after[0][slot][columns.clone()], &from[columns.clone()]);
-            follow(to, [columns.start, y], from, self.steps[i + 1].field());
+            compose_row(to, [columns.start, y], from, self.steps[i + 1].field());
         }
     }
 
-    /// Row `y`, which has been reached, of the flow to the `nth` frame on the way, as
-    /// [`FlowField::row`] gives it; 0 or of another row outside the columns.
+    /// Row `y`, which must have been computed, of the flow to the `nth` frame on the way, in the
+    /// format of [`FlowField::row`]. Outside the columns its values mean nothing.
     pub fn row(&self, nth: usize, y: usize) -> &[[i16; 2]] {
         debug_assert_eq!(self.rows[y % 2], Some(y), "the row of a chain");
         match nth.checked_sub(1) {
@@ -67,9 +69,9 @@ impl<'a> Chain<'a> {
     }
 }
 
-/// Where some rows of the first frame's grid may lead in each of the frames that follow: to between
-/// which rows, and by how much to the side, in steps.
-pub(crate) fn reaches(
+/// Bounds on where the vectors in some rows of the first frame's grid lead in each following frame:
+/// the range of rows, and the least and greatest displacement in x, in steps of 1/32 grid pixel.
+pub fn displacement_bounds(
     steps: &[&Flow],
     rows: RangeInclusive<usize>,
 ) -> impl Iterator<Item = (RangeInclusive<usize>, [i32; 2])> {
@@ -78,7 +80,7 @@ pub(crate) fn reaches(
     steps.iter().map(move |step| {
         let row = |place: i32| (place >> FRACTION_BITS).clamp(0, step.size().height() as i32 - 1) as usize;
         let [first, last] = place.map(|place| row(place + ONE / 2));
-        let Reach { dx, dy } = step.reach(first..=last);
+        let DisplacementBounds { dx, dy } = step.bounds(first..=last);
         place = [place[0] + dy[0], place[1] + dy[1]];
         aside = [aside[0] + dx[0], aside[1] + dx[1]];
         (row(place[0])..=row(place[1] + ONE - 1), aside)
@@ -86,7 +88,8 @@ pub(crate) fn reaches(
 }
 
 impl Flow {
-    /// This flow from r to s, then `next` from s to t: the flow from r to t, as in a [`Chain`].
+    /// Composes this flow from r to s with `next` from s to t into the flow from r to t, as a
+    /// [`FlowChain`] does.
     ///
     /// # Panics
     /// When the two sizes differ.
@@ -95,15 +98,15 @@ impl Flow {
         assert_eq!(size, next.size(), "flows of one video");
         let mut vectors = vec![[0; 2]; size.pixels()];
         let rows = vectors.par_chunks_mut(size.width()).enumerate().with_min_len(32);
-        rows.for_each(|(y, row)| follow(row, [0, y], self.field().row(y), next.field()));
-        let valid: Vec<u8> = vectors.iter().map(|&[dx, _]| dx as u8 & HOLDS as u8).collect();
+        rows.for_each(|(y, row)| compose_row(row, [0, y], self.field().row(y), next.field()));
+        let valid: Vec<u8> = vectors.iter().map(|&[dx, _]| dx as u8 & VALID as u8).collect();
         Self::new(FlowField::from_steps(size, vectors), Mask::from_bytes(size, &valid))
     }
 }
 
 vectorised! {
-    /// The row of a flow, or a part of it, that begins at pixel (x, y), and then along `next`.
-    fn follow(to: &mut [[i16; 2]], at: [usize; 2], from: &[[i16; 2]], next: &FlowField) {
+    /// Composes a row of a flow, or a part of it that begins at pixel `at` (x, y), with `next`.
+    fn compose_row(to: &mut [[i16; 2]], at: [usize; 2], from: &[[i16; 2]], next: &FlowField) {
         let [first_x, y] = at.map(|at| at as i32);
         let (width, height) = (next.size().width() as i32, next.size().height() as i32);
         let all = next.vectors();
@@ -118,7 +121,7 @@ vectorised! {
                 let [dx, dy] = unpacked(vector);
                 let (x, y) = ((first_x + (block * BLOCK + i) as i32) * ONE + dx, y * ONE + dy);
                 pixels[i] = (nearest(y, height) * width + nearest(x, width)) as u32;
-                flags[i] = vector & HOLDS & inside(x, width) & inside(y, height);
+                flags[i] = vector & VALID & inside(x, width) & inside(y, height);
             }
             for (run, is_straight) in straight_runs(&pixels).into_iter().enumerate() {
                 let run = run * RUN..(run + 1) * RUN;
@@ -126,19 +129,19 @@ vectorised! {
                 match all.get(first..first + RUN) {
                     Some(side_by_side) if is_straight => there[run].copy_from_slice(side_by_side),
                     _ => for i in run {
-                        // SAFETY: the nearest pixel is inside the picture, whose vectors were
-                        // counted above. Checking each costs a third of the loop.
+                        // SAFETY: `nearest` clamps to the grid, and the number of its vectors was
+                        // checked above. Checking each index costs a third of the loop.
                         there[i] = unsafe { *all.get_unchecked(pixels[i] as usize) };
                     },
                 }
             }
-            // An invalid pixel gets its best guess too: the flow is interpolated later, and a hole
-            // in it would pull its valid neighbours aside.
+            // Invalid pixels get a vector too: the flow is interpolated later, and a zero there
+            // would distort its valid neighbours.
             for i in 0..BLOCK {
-                let even = |vector: [i16; 2]| -> [i16; 2] { bytemuck::cast(packed(vector) & !HOLDS) };
+                let even = |vector: [i16; 2]| -> [i16; 2] { bytemuck::cast(packed(vector) & !VALID) };
                 let ([ax, ay], [bx, by]) = (even(here[i]), even(there[i]));
                 let sum = packed([ax.saturating_add(bx), ay.saturating_add(by)]);
-                here[i] = bytemuck::cast((sum & !HOLDS) | (flags[i] & packed(there[i])));
+                here[i] = bytemuck::cast((sum & !VALID) | (flags[i] & packed(there[i])));
             }
             store(to, &here);
         }
@@ -148,7 +151,7 @@ vectorised! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::FrameSize;
+    use base::frame::FrameSize;
     use proptest::prelude::*;
 
     /// The whole of the flow to the last frame.
@@ -156,12 +159,12 @@ mod tests {
         let (size, last) = (steps[0].size(), steps.len() - 1);
         // In two parts.
         let middle = size.width() / 3;
-        let mut parts =
-            [0..middle, middle..size.width()].map(|columns| (Chain::new(steps, columns.clone()), columns));
+        let mut parts = [0..middle, middle..size.width()]
+            .map(|columns| (FlowChain::new(steps, columns.clone()), columns));
         let mut vectors = Vec::new();
         for y in 0..size.height() {
             for (chain, columns) in &mut parts {
-                chain.reach(y);
+                chain.compute_row(y);
                 vectors.extend_from_slice(&chain.row(last, y)[columns.clone()]);
             }
         }

@@ -1,44 +1,46 @@
-//! Scene cuts: neighbours that do not show the same scene.
+//! Detection of scene cuts between neighbouring frames.
 //!
-//! A cut is where the second picture, moved along the flow onto the first, does not look
-//! like it, and there is a second witness: the flow contradicts itself nearly everywhere, or
-//! the brightness has jumped. Neither alone would do. A hard pan makes flow fail at the
-//! rim, and a fade changes the brightness of everything.
+//! At a cut, the second picture warped along the flow does not look like the first, and one more
+//! thing is true: the flow is inconsistent nearly everywhere, or the brightness has jumped. One sign
+//! alone is not enough: a fast pan makes the flow fail at the border, and a fade changes the
+//! brightness everywhere.
 //!
-//! The limits stand in the gap between what was measured on real clips at 480 px, between
-//! neighbours and across 120 made cuts: a correlation of 0.91 and more against 0.67 and
-//! less, a valid share of 0.77 and more against 0.15 and less.
+//! The limits lie in the gap that was measured on real clips at 480 px, between neighbours and across
+//! 120 artificial cuts: a correlation of at least 0.91 against at most 0.67, and a valid share of at
+//! least 0.77 against at most 0.15.
 
-use crate::mask::SoftMask;
+use base::mask::SoftMask;
 
 use super::{FlowPair, warp_soft};
 
-const LEAST_CORRELATION: f64 = 0.75;
-const LEAST_VALID_SHARE: f64 = 0.3;
-/// In levels of 255. A fade over five frames changes no pixel by more than 51 a frame, and
-/// the mean of a real picture by about half of that.
+/// Of the warped picture with the other, within a scene.
+const MIN_CORRELATION: f64 = 0.75;
+/// Of the flow's pixels, within a scene.
+const MIN_VALID_SHARE: f64 = 0.3;
+/// Difference of mean levels, of 255. A fade over five frames changes no pixel by more than 51 per
+/// frame, and the mean of a real picture by about half of that.
 const BRIGHTNESS_JUMP: f64 = 40.0;
 
-/// The standard deviation, in levels, under which a picture shows nothing but noise.
+/// The standard deviation, in levels, below which a picture is uniform except for noise.
 const FLAT: f64 = 2.0;
 
 /// Whether a new scene begins with the second of two grey pictures on the pair's grid.
 pub(super) fn is_cut(pair: &FlowPair, from: &[u8], to: &[u8]) -> bool {
     let valid_share = pair.forward().valid_share().min(pair.backward().valid_share());
     let jumps = (mean(from) - mean(to)).abs() > BRIGHTNESS_JUMP;
-    if valid_share >= LEAST_VALID_SHARE && !jumps {
+    if valid_share >= MIN_VALID_SHARE && !jumps {
         return false;
     }
     let (moved, _) = warp_soft(&SoftMask::new(pair.size(), to.to_vec()), pair.forward());
-    // A flat picture has nothing that could be followed or be alike: brightness is all it says.
-    correlation(from, moved.values()).map_or(jumps, |correlation| correlation < LEAST_CORRELATION)
+    // A uniform picture has nothing to follow or to correlate: only its brightness counts.
+    correlation(from, moved.values()).map_or(jumps, |correlation| correlation < MIN_CORRELATION)
 }
 
 fn mean(values: &[u8]) -> f64 {
     values.iter().map(|&value| u64::from(value)).sum::<u64>() as f64 / values.len() as f64
 }
 
-/// Pearson's, or `None` where one of the pictures is flat.
+/// Pearson's correlation, or `None` where one of the pictures is uniform.
 fn correlation(a: &[u8], b: &[u8]) -> Option<f64> {
     let sum =
         |f: fn(u64, u64) -> u64| a.iter().zip(b).map(|(&a, &b)| f(a.into(), b.into())).sum::<u64>() as f64;
@@ -52,8 +54,8 @@ fn correlation(a: &[u8], b: &[u8]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use crate::flow::{Estimator, FlowEstimator, Quality};
-    use crate::frame::{Frame, FrameIndex, FrameSize, Timestamp};
+    use crate::{Estimator, FlowEstimator, Quality};
+    use base::frame::{Frame, FrameIndex, FrameSize, Timestamp};
 
     const WIDTH: usize = 320;
     const HEIGHT: usize = 180;

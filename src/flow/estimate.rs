@@ -1,23 +1,26 @@
-//! Optical flow from pictures, through OpenCV: DIS for the work, Farnebäck for scoring, so
-//! that the smoother is never judged by the flow that it used.
+//! Optical flow between pictures by OpenCV: DIS for smoothing, Farnebäck for scoring, so that a
+//! smoother is never judged by the flow that it used.
 
 use opencv::core::{Mat, MatTraitConst, MatTraitConstManual, Ptr, Size, Vec2f};
 use opencv::imgproc;
 use opencv::prelude::*;
 use opencv::video;
 
-use crate::frame::{Frame, FrameIndex, FrameSize};
+use base::frame::{Frame, FrameIndex, FrameSize};
 
 use super::cut::is_cut;
 use super::field::FlowField;
 use super::{FlowError, FlowPair};
 
-/// How much work the flow may be, from least to most.
+/// How much work goes into the flow, from least to most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Quality {
+    /// DIS's fast preset, on a grid of at most 480 px.
     Fast,
+    /// As `Fine`, on a grid of at most 640 px.
     Medium,
+    /// DIS at its finest scale, on a grid of at most 854 px.
     #[default]
     Fine,
 }
@@ -33,8 +36,8 @@ pub enum Estimator {
 }
 
 impl Estimator {
-    /// As it can stand in a file name. What is stored under one name is never measured anew, so
-    /// other parameters need another name.
+    /// A name for file names. Flow stored under a name is never estimated again, so whoever changes
+    /// the parameters must change the name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Dis(Quality::Fast) => "dis-fast-2",
@@ -44,25 +47,25 @@ impl Estimator {
         }
     }
 
-    /// The grid that pictures of this size are scaled to: a long side of at most what the
-    /// quality asks for, and no side so short that the estimator could not work.
+    /// The grid to which pictures of this size are scaled: its long side is limited by the quality,
+    /// and no side is too short for the estimator.
     pub fn grid_for(self, picture: FrameSize) -> FrameSize {
         let fitted = picture.fit_long_side(match self {
             Self::Dis(Quality::Fine) | Self::Farneback => 854,
             Self::Dis(Quality::Medium) => 640,
             Self::Dis(Quality::Fast) => 480,
         });
-        let side = |px: usize| (px as u32).max(LEAST_SIDE_PX);
+        let side = |px: usize| (px as u32).max(MIN_SIDE_PX);
         FrameSize::new(side(fitted.width()), side(fitted.height())).unwrap_or(fitted)
     }
 }
 
-/// Streams frames into flow between neighbours. Keeps one grey picture.
+/// Estimates the flow between each frame and the one before it. Keeps one grey picture.
 pub struct FlowEstimator {
     picture: FrameSize,
     grid: FrameSize,
-    there: Algorithm,
-    back: Algorithm,
+    forward: Algorithm,
+    backward: Algorithm,
     last: Option<Mat>,
 }
 
@@ -71,8 +74,8 @@ enum Algorithm {
     Farneback,
 }
 
-/// OpenCV's DIS refuses pictures under 12 px and its pyramid needs some room.
-const LEAST_SIDE_PX: u32 = 32;
+/// OpenCV's DIS refuses pictures smaller than 12 px, and its pyramid needs some more.
+const MIN_SIDE_PX: u32 = 32;
 
 impl FlowEstimator {
     /// For pictures of `size`, on the estimator's own [grid](Estimator::grid_for).
@@ -80,20 +83,27 @@ impl FlowEstimator {
     /// # Errors
     /// When OpenCV has no such algorithm.
     pub fn new(size: FrameSize, estimator: Estimator) -> Result<Self, FlowError> {
-        Self::with(size, estimator.grid_for(size), estimator)
+        Self::with_grid(size, estimator.grid_for(size), estimator)
     }
 
-    /// With a grid of one's own.
-    pub fn with(picture: FrameSize, grid: FrameSize, estimator: Estimator) -> Result<Self, FlowError> {
+    /// For pictures of size `picture`, on another grid.
+    ///
+    /// # Errors
+    /// When OpenCV has no such algorithm.
+    pub fn with_grid(picture: FrameSize, grid: FrameSize, estimator: Estimator) -> Result<Self, FlowError> {
         let make = || Algorithm::new(estimator).map_err(|cause| failed(FrameIndex::ZERO, &cause));
-        Ok(Self { picture, grid, there: make()?, back: make()?, last: None })
+        Ok(Self { picture, grid, forward: make()?, backward: make()?, last: None })
     }
 
+    /// The grid of the estimated flow.
     pub fn grid(&self) -> FrameSize {
         self.grid
     }
 
-    /// The flow between the frame before and this one; `None` for the first.
+    /// The flow between the previous frame and this one; `None` for the first.
+    ///
+    /// # Errors
+    /// When the frame has another size than the others, or OpenCV fails.
     pub fn push(&mut self, frame: &Frame) -> Result<Option<FlowPair>, FlowError> {
         if frame.size() != self.picture {
             return Err(FlowError::Size {
@@ -107,9 +117,9 @@ impl FlowEstimator {
         let pair = match &self.last {
             None => None,
             Some(last) => {
-                let (there, back) = (&mut self.there, &mut self.back);
+                let (forward, backward) = (&mut self.forward, &mut self.backward);
                 let (forward, backward) =
-                    rayon::join(|| there.between(last, &grey), || back.between(&grey, last));
+                    rayon::join(|| forward.estimate(last, &grey), || backward.estimate(&grey, last));
                 let pair = FlowPair::new(forward.map_err(failed)?, backward.map_err(failed)?, false);
                 let cut =
                     is_cut(&pair, last.data_bytes().map_err(failed)?, grey.data_bytes().map_err(failed)?);
@@ -120,7 +130,7 @@ impl FlowEstimator {
         Ok(pair)
     }
 
-    /// Forgets the last frame, as before a seek.
+    /// Forgets the last frame, so that the next one counts as the first, as after a seek.
     pub fn restart(&mut self) {
         self.last = None;
     }
@@ -130,7 +140,7 @@ fn failed(frame: FrameIndex, cause: &opencv::Error) -> FlowError {
     FlowError::Estimate { frame, cause: cause.message.clone() }
 }
 
-/// The picture's luma on the flow's grid.
+/// The picture as grey, scaled to the flow's grid.
 fn grey_on(frame: &Frame, grid: FrameSize) -> opencv::Result<Mat> {
     let size = frame.size();
     let rgb = Mat::new_rows_cols_with_bytes::<opencv::core::Vec3b>(
@@ -145,8 +155,8 @@ fn grey_on(frame: &Frame, grid: FrameSize) -> opencv::Result<Mat> {
     }
     let mut small = Mat::default();
     let dsize = Size::new(grid.width() as i32, grid.height() as i32);
-    // Between neighbours no pixel is left out of a picture up to twice as large; of larger ones
-    // each grid pixel is the mean of what it covers, which takes six times as long.
+    // Bilinear interpolation misses no pixel of a picture up to twice as large as the grid. For larger
+    // ones each grid pixel is the mean of the area it covers, which takes six times as long.
     let method = if size.width() < 2 * grid.width() { imgproc::INTER_LINEAR } else { imgproc::INTER_AREA };
     imgproc::resize(&grey, &mut small, dsize, 0.0, 0.0, method)?;
     Ok(small)
@@ -158,9 +168,9 @@ impl Algorithm {
         if quality == Quality::Fast {
             return Ok(Self::Dis(video::DISOpticalFlow::create(video::DISOpticalFlow_PRESET_FAST)?));
         }
-        // Thin parts need the fine scale (J of a running dog's mask: +0.1 points with the fast
-        // preset, +3.5 with this), but not all of the medium preset's iterations, which take
-        // longer for nothing that shows (refined three times instead of once: a quarter longer).
+        // Thin parts need the fine scale (J of a running dog's mask: +0.1 points with the fast preset,
+        // +3.5 with this one), but not all iterations of the medium preset, which take longer without a
+        // visible gain (three variational refinements instead of one: a quarter longer).
         let mut dis = video::DISOpticalFlow::create(video::DISOpticalFlow_PRESET_MEDIUM)?;
         dis.set_patch_stride(5)?;
         dis.set_gradient_descent_iterations(12)?;
@@ -169,13 +179,13 @@ impl Algorithm {
     }
 
     /// The flow from one grey picture to another of the same size.
-    fn between(&mut self, from: &Mat, to: &Mat) -> opencv::Result<FlowField> {
+    fn estimate(&mut self, from: &Mat, to: &Mat) -> opencv::Result<FlowField> {
         let mut flow = Mat::default();
         match self {
             Self::Dis(dis) => dis.calc(from, to, &mut flow)?,
-            // What gives ground-truth masks the least warped instability: a fine pyramid, or a
-            // fast leg is lost between two levels (0.065 with a scale of 0.5, 0.044 with this),
-            // and a Gaussian window.
+            // The parameters that give ground-truth masks the least warped instability: a fine
+            // pyramid, since a fast leg is lost between two coarse levels (0.065 with a scale of
+            // 0.5, 0.044 with this one), and a Gaussian window.
             Self::Farneback => {
                 let flags = video::OPTFLOW_FARNEBACK_GAUSSIAN;
                 video::calc_optical_flow_farneback(from, to, &mut flow, 0.8, 16, 15, 5, 5, 1.1, flags)?
@@ -191,7 +201,7 @@ impl Algorithm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::Timestamp;
+    use base::frame::Timestamp;
 
     /// A smooth texture, moved by (dx, dy).
     fn texture(size: FrameSize, dx: f64, dy: f64) -> Frame {
@@ -216,7 +226,7 @@ mod tests {
             .into_iter()
             .chain([Estimator::Farneback])
         {
-            let mut flow = FlowEstimator::with(picture, picture, estimator).unwrap();
+            let mut flow = FlowEstimator::with_grid(picture, picture, estimator).unwrap();
             assert_eq!(flow.push(&texture(picture, 0.0, 0.0)).unwrap(), None);
             let pair = flow.push(&texture(picture, 3.0, -2.0)).unwrap().unwrap();
             for (direction, sign) in [(pair.forward(), 1.0), (pair.backward(), -1.0)] {

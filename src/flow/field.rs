@@ -1,8 +1,8 @@
-//! Dense displacement vectors on a grid, two 16-bit numbers each, and their compact bytes.
+//! Dense displacement vectors on a grid, two 16-bit numbers each, and their compact format.
 
 use opencv::core::Vec2f;
 
-use crate::{
+use base::{
     frame::FrameSize,
     mask::{Mask, spread},
     simd::{nearest, vectorised},
@@ -10,16 +10,16 @@ use crate::{
 
 use super::FlowError;
 
-/// Bits after the point of a vector's component: a step is 1/32 of a grid pixel, well under
-/// the error of any estimator, and the range is ±1024 px.
+/// Fraction bits of a vector's component. The unit, a step, is 1/32 of a grid pixel, well below the
+/// error of any estimator; the range is ±1024 px.
 pub(super) const FRACTION_BITS: u32 = 5;
 /// A grid pixel, in steps.
 pub(super) const ONE: i32 = 1 << FRACTION_BITS;
-/// The lowest bit of dx is no part of it: in a [`Flow`](super::Flow) it says whether the vector
-/// holds, so that who looks a vector up knows that too.
-pub(super) const HOLDS: u32 = 1;
+/// The lowest bit of dx is not part of it: in a [`Flow`](super::Flow) it says whether the vector is
+/// valid, so that one look-up gives both.
+pub(super) const VALID: u32 = 1;
 
-/// The nearest of the steps that there are; 0 of what is not a number.
+/// A displacement in px, rounded to steps and clamped; 0 for NaN.
 #[inline(always)]
 fn steps_of([dx, dy]: [f32; 2]) -> [i16; 2] {
     let nearest = |px: f32, steps_per_px: i32| {
@@ -37,54 +37,53 @@ vectorised! {
     }
 }
 
-/// A vector as one number: loops over those need no shuffling to be vectorised.
+/// A vector as one number. Loops over these need no shuffling when they are vectorised.
 #[inline(always)]
 pub(super) fn packed(vector: [i16; 2]) -> u32 {
     bytemuck::cast(vector)
 }
 
-/// In a packed vector dx comes first.
+// A packed vector has dx in its low half.
 const _: () = assert!(cfg!(target_endian = "little"));
 
-/// A vector of those, without what says whether it holds.
+/// The dx and dy of a packed vector, without the validity bit.
 #[inline(always)]
 pub(super) fn unpacked(vector: u32) -> [i32; 2] {
-    [((vector & !HOLDS) << 16) as i32 >> 16, vector as i32 >> 16]
+    [((vector & !VALID) << 16) as i32 >> 16, vector as i32 >> 16]
 }
 
-/// 1 if a place, in steps, is inside the picture, which reaches half a pixel beyond the centres of
-/// its border; or 0.
+/// 1 if a coordinate, in steps, is inside the picture, which extends half a pixel beyond the centres
+/// of its border pixels; otherwise 0.
 #[inline(always)]
 pub(super) fn inside(place: i32, side: i32) -> u32 {
     u32::from((place + ONE / 2) as u32 <= (side * ONE) as u32)
 }
 
-/// Along one side: the pixel before a place, and how many steps the place is behind it. The last
-/// pixel has no next, so it is reached from the one before it.
+/// For bilinear interpolation along one axis: the pixel before a coordinate and the distance to it in
+/// steps. The last pixel has no successor, so it is reached from the one before it.
 #[inline(always)]
-pub(super) fn between(place: i32, side: i32) -> (i32, i32) {
+pub(super) fn split_place(place: i32, side: i32) -> (i32, i32) {
     let place = place.max(0).min((side - 1) * ONE);
     let before = (place >> FRACTION_BITS).min((side - 2).max(0));
     (before, place - before * ONE)
 }
 
-/// Pixels that are worked on together: loops of a fixed length, if it is not too short, are
-/// vectorised to the last pixel.
+/// Pixels that are processed together: loops of a fixed, sufficient length are vectorised completely.
 pub(super) const BLOCK: usize = 64;
-/// Of those, pixels that are looked up together. Neighbours mostly go the same way.
+/// Pixels of a block that are looked up together, since neighbours mostly move alike.
 pub(super) const RUN: usize = 16;
 
-/// The first values of a block, which may end before it does. The rest stays.
+/// Fills a block with values, which may be fewer. The rest of the block stays.
 #[inline(always)]
 pub(super) fn load<T: Copy>(block: &mut [T; BLOCK], values: &[T]) {
-    // Of a length that is known nobody has to be called.
+    // A copy of known length needs no call.
     match values.as_array() {
         Some(whole) => *block = *whole,
         None => block[..values.len()].copy_from_slice(values),
     }
 }
 
-/// And back.
+/// Copies the first values of a block to `values`.
 #[inline(always)]
 pub(super) fn store<T: Copy>(values: &mut [T], block: &[T; BLOCK]) {
     match values.as_mut_array() {
@@ -93,7 +92,7 @@ pub(super) fn store<T: Copy>(values: &mut [T], block: &[T; BLOCK]) {
     }
 }
 
-/// Of each run, whether its places in a picture lie side by side.
+/// For each run, whether its indices into a picture are consecutive.
 #[inline(always)]
 pub(super) fn straight_runs(places: &[u32; BLOCK]) -> [bool; BLOCK / RUN] {
     let mut starts = [0; BLOCK];
@@ -107,9 +106,9 @@ pub(super) fn straight_runs(places: &[u32; BLOCK]) -> [bool; BLOCK / RUN] {
     straight
 }
 
-/// Where each pixel of one frame went in another: `vector(x, y)` is the displacement, in
-/// pixels of this field's own grid, from pixel (x, y) of the one to its place in the other.
-/// The grid covers the whole picture and is usually smaller than it.
+/// Where each pixel of one frame is in another: `vector(x, y)` is the displacement from pixel (x, y)
+/// of the one frame to its place in the other, in pixels of this field's own grid. The grid covers
+/// the whole picture and is usually coarser.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlowField {
     size: FrameSize,
@@ -117,46 +116,48 @@ pub struct FlowField {
 }
 
 impl FlowField {
+    /// No motion.
     pub fn zero(size: FrameSize) -> Self {
         Self { size, vectors: vec![[0; 2]; size.pixels()] }
     }
 
-    /// From a displacement `[dx, dy]` in grid pixels for each pixel. What is not finite or
-    /// longer than ±1024 px is clamped; such a vector leaves the picture anyway.
+    /// From the displacement `[dx, dy]` of each pixel (x, y), in grid pixels. Components beyond
+    /// ±1024 px are clamped; such a vector leaves the picture anyway. NaN becomes 0.
     pub fn from_fn(size: FrameSize, mut vector: impl FnMut(usize, usize) -> [f32; 2]) -> Self {
         let vectors =
             (0..size.pixels()).map(|i| steps_of(vector(i % size.width(), i / size.width()))).collect();
         Self { size, vectors }
     }
 
-    /// The same from vectors in rows.
+    /// The same from `height × width` vectors.
     pub(super) fn from_px(size: FrameSize, px: &[Vec2f]) -> Self {
         let mut vectors = vec![[0; 2]; px.len()];
         all_steps_of(&mut vectors, px);
         Self::from_steps(size, vectors)
     }
 
-    /// An odd dx becomes the even one below it.
+    /// From `height × width` vectors in steps of 1/32 grid pixel. The lowest bit of dx is dropped.
     ///
     /// # Panics
     /// When `vectors` is not `width · height` long.
-    pub(crate) fn from_steps(size: FrameSize, mut vectors: Vec<[i16; 2]>) -> Self {
+    pub fn from_steps(size: FrameSize, mut vectors: Vec<[i16; 2]>) -> Self {
         assert_eq!(vectors.len(), size.pixels(), "a flow field of {size}");
-        vectors.iter_mut().for_each(|[dx, _]| *dx &= !(HOLDS as i16));
+        vectors.iter_mut().for_each(|[dx, _]| *dx &= !(VALID as i16));
         Self { size, vectors }
     }
 
-    /// Notes with each vector whether it holds.
-    pub(super) fn note(&mut self, valid: &Mask) {
+    /// Sets each vector's validity bit.
+    pub(super) fn mark_valid(&mut self, valid: &Mask) {
         for (y, row) in self.vectors.chunks_exact_mut(self.size.width()).enumerate() {
             for (vectors, &word) in row.chunks_mut(u64::BITS as usize).zip(valid.row(y)) {
-                for ([dx, _], holds) in vectors.iter_mut().zip(spread(word, HOLDS as u8)) {
-                    *dx = (*dx & !(HOLDS as i16)) | i16::from(holds);
+                for ([dx, _], is_valid) in vectors.iter_mut().zip(spread(word, VALID as u8)) {
+                    *dx = (*dx & !(VALID as i16)) | i16::from(is_valid);
                 }
             }
         }
     }
 
+    /// The size of the grid.
     pub fn size(&self) -> FrameSize {
         self.size
     }
@@ -169,18 +170,19 @@ impl FlowField {
         unpacked(packed(self.row(y)[x])).map(|steps| steps as f32 / ONE as f32)
     }
 
-    /// `width` vectors in steps, with what says whether they hold.
-    pub(crate) fn row(&self, y: usize) -> &[[i16; 2]] {
+    /// The `width` vectors of row `y`, in steps of 1/32 grid pixel; the lowest bit of dx is the
+    /// validity bit.
+    pub fn row(&self, y: usize) -> &[[i16; 2]] {
         &self.vectors[y * self.size.width()..][..self.size.width()]
     }
 
-    /// `height × width` vectors, the same.
-    pub(crate) fn vectors(&self) -> &[[i16; 2]] {
+    /// `height × width` vectors in the format of [`row`](Self::row).
+    pub fn vectors(&self) -> &[[i16; 2]] {
         &self.vectors
     }
 
-    /// On a smaller grid: the vector at the middle of each of its pixels, not the mean of what
-    /// it covers, which would mix what moves with what it moves before.
+    /// On a coarser grid: the vector at the centre of each of its pixels. A mean over the pixel's area
+    /// would mix a moving object with its background.
     pub(super) fn reduced(&self, grid: FrameSize) -> Self {
         let (width, height) = (self.size.width(), self.size.height());
         let along = |at: usize, grid: usize, side: usize| (2 * at + 1) * side / (2 * grid);
@@ -198,13 +200,13 @@ impl FlowField {
         Self::from_steps(grid, vectors)
     }
 
-    /// Bytes held in memory.
+    /// The size in memory.
     pub fn bytes(&self) -> usize {
         size_of_val(self.vectors.as_slice())
     }
 
-    /// Four planes that a general compressor shrinks well: for dx and then dy, the low bytes
-    /// and the high bytes of the zigzagged difference to the pixel on the left.
+    /// Writes four planes that a general-purpose compressor shrinks well: for dx and then dy, the low
+    /// bytes and the high bytes of the zigzag-coded difference to the previous pixel.
     pub(super) fn write_to(&self, bytes: &mut Vec<u8>) {
         for axis in 0..2 {
             let start = bytes.len();
@@ -220,7 +222,7 @@ impl FlowField {
         }
     }
 
-    /// `bytes` must be exactly what [`Self::write_to`] wrote for this size.
+    /// Reads exactly what [`Self::write_to`] wrote for this size.
     pub(super) fn read_from(size: FrameSize, bytes: &[u8]) -> Result<Self, FlowError> {
         let pixels = size.pixels();
         if bytes.len() != 4 * pixels {

@@ -1,33 +1,33 @@
-//! The flow between two neighbouring frames, both ways, and how far it can be believed.
+//! The flow between two neighbouring frames, in both directions, and where it is valid.
 
 use std::ops::RangeInclusive;
 
-use crate::frame::FrameSize;
-use crate::mask::Mask;
-use crate::simd::vectorised;
+use base::frame::FrameSize;
+use base::mask::Mask;
+use base::simd::vectorised;
 
 use super::field::FlowField;
-use super::{FlowError, check::comes_back};
+use super::{FlowError, consistency::forward_backward_consistent};
 
-/// Flow from one frame to another with the pixels where it holds.
+/// The flow from one frame to another, and the pixels where it is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flow {
     field: FlowField,
     valid: Mask,
-    /// Of each row.
-    reaches: Vec<Reach<i16>>,
+    /// For each row.
+    row_bounds: Vec<DisplacementBounds<i16>>,
 }
 
-/// How far vectors lead, in steps.
+/// Bounds of some vectors, in steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Reach<T> {
+pub(super) struct DisplacementBounds<T> {
     /// The least and the greatest dx.
     pub dx: [T; 2],
     /// The least and the greatest dy.
     pub dy: [T; 2],
 }
 
-impl Reach<i16> {
+impl DisplacementBounds<i16> {
     const NONE: Self = Self { dx: [i16::MAX, i16::MIN], dy: [i16::MAX, i16::MIN] };
 
     fn or(self, other: Self) -> Self {
@@ -37,52 +37,57 @@ impl Reach<i16> {
 }
 
 impl Flow {
+    /// A flow that is valid where `valid` is set.
+    ///
     /// # Panics
     /// When the two sizes differ.
     pub fn new(mut field: FlowField, valid: Mask) -> Self {
         assert_eq!(field.size(), valid.size(), "a flow and its validity");
-        field.note(&valid);
-        let reach = |y: usize| {
-            let mut reach = Reach::NONE;
-            widen(&mut reach, field.row(y));
-            reach
+        field.mark_valid(&valid);
+        let bounds = |y: usize| {
+            let mut bounds = DisplacementBounds::NONE;
+            widen(&mut bounds, field.row(y));
+            bounds
         };
-        let reaches = (0..field.size().height()).map(reach).collect();
-        Self { field, valid, reaches }
+        let row_bounds = (0..field.size().height()).map(bounds).collect();
+        Self { field, valid, row_bounds }
     }
 
-    /// Nothing moves and everything is valid.
+    /// No motion, and valid everywhere.
     pub fn still(size: FrameSize) -> Self {
         Self::new(FlowField::zero(size), Mask::full(size))
     }
 
-    /// Believes `field` where going there along it and back along `back` ends where it
-    /// began.
+    /// A flow that is valid where the forward-backward check with `back` passes.
     ///
     /// # Panics
     /// When the two sizes differ.
     pub fn checked(field: FlowField, back: &FlowField) -> Self {
         assert_eq!(field.size(), back.size(), "flow there and back");
-        let valid = comes_back(&field, back);
+        let valid = forward_backward_consistent(&field, back);
         Self::new(field, valid)
     }
 
+    /// The size of the flow's grid.
     pub fn size(&self) -> FrameSize {
         self.field.size()
     }
 
+    /// The displacements.
     pub fn field(&self) -> &FlowField {
         &self.field
     }
 
+    /// Where they are valid, on the same grid.
     pub fn valid(&self) -> &Mask {
         &self.valid
     }
 
-    /// Of some rows.
-    pub(super) fn reach(&self, rows: RangeInclusive<usize>) -> Reach<i32> {
-        let Reach { dx, dy } = self.reaches[rows].iter().fold(Reach::NONE, |all, &row| all.or(row));
-        Reach { dx: dx.map(i32::from), dy: dy.map(i32::from) }
+    /// The bounds of the vectors in some rows.
+    pub(super) fn bounds(&self, rows: RangeInclusive<usize>) -> DisplacementBounds<i32> {
+        let DisplacementBounds { dx, dy } =
+            self.row_bounds[rows].iter().fold(DisplacementBounds::NONE, |all, &row| all.or(row));
+        DisplacementBounds { dx: dx.map(i32::from), dy: dy.map(i32::from) }
     }
 
     /// The share of pixels that are valid, in [0, 1].
@@ -92,16 +97,16 @@ impl Flow {
 }
 
 vectorised! {
-    fn widen(reach: &mut Reach<i16>, row: &[[i16; 2]]) {
-        let ([mut left, mut right], [mut up, mut down]) = (reach.dx, reach.dy);
+    fn widen(bounds: &mut DisplacementBounds<i16>, row: &[[i16; 2]]) {
+        let ([mut left, mut right], [mut up, mut down]) = (bounds.dx, bounds.dy);
         for &[dx, dy] in row {
             (left, right, up, down) = (left.min(dx), right.max(dx), up.min(dy), down.max(dy));
         }
-        (reach.dx, reach.dy) = ([left, right], [up, down]);
+        (bounds.dx, bounds.dy) = ([left, right], [up, down]);
     }
 }
 
-/// What happened between frame t and frame t+1.
+/// The flow between frame t and frame t+1, and whether there is a cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlowPair {
     forward: Flow,
@@ -110,7 +115,7 @@ pub struct FlowPair {
 }
 
 impl FlowPair {
-    /// From the fields t→t+1 and t+1→t; each is checked against the other.
+    /// From the fields t→t+1 and t+1→t, each checked against the other.
     ///
     /// # Panics
     /// When their sizes differ.
@@ -120,28 +125,27 @@ impl FlowPair {
         Self { forward: checked, backward, cut }
     }
 
-    /// Flow that is believed as it is.
-    #[cfg(test)]
-    pub(crate) fn from_flows(forward: Flow, backward: Flow) -> Self {
+    /// Flows with a validity of their own.
+    pub fn from_flows(forward: Flow, backward: Flow) -> Self {
         Self { forward, backward, cut: false }
     }
 
-    /// Two frames that are the same picture.
+    /// Between two frames without motion.
     pub fn still(size: FrameSize) -> Self {
         Self { forward: Flow::still(size), backward: Flow::still(size), cut: false }
     }
 
-    /// The same flow with a scene cut marked, or not.
+    /// The same flow, with or without a cut.
     pub fn with_cut(self, cut: bool) -> Self {
         Self { cut, ..self }
     }
 
-    /// From frame t to frame t+1: with it, frame t+1 is seen from frame t's grid.
+    /// From frame t to frame t+1; it warps frame t+1 onto frame t.
     pub fn forward(&self) -> &Flow {
         &self.forward
     }
 
-    /// From frame t+1 back to frame t: with it, frame t is seen from frame t+1's grid.
+    /// From frame t+1 back to frame t; it warps frame t onto frame t+1.
     pub fn backward(&self) -> &Flow {
         &self.backward
     }
@@ -156,24 +160,24 @@ impl FlowPair {
         self.forward.size()
     }
 
-    /// Time runs the other way.
+    /// The same with time reversed.
     pub fn reversed(&self) -> Self {
         Self { forward: self.backward.clone(), backward: self.forward.clone(), cut: self.cut }
     }
 
-    /// The same on a smaller grid, checked anew there.
+    /// On a coarser grid, checked again there.
     pub fn reduced(&self, grid: FrameSize) -> Self {
         let [forward, backward] = [&self.forward, &self.backward].map(|flow| flow.field.reduced(grid));
         Self::new(forward, backward, self.cut)
     }
 
-    /// Bytes held in memory, about.
+    /// The approximate size in memory.
     pub fn bytes(&self) -> usize {
         2 * self.forward.field.bytes() + 16 * self.forward.valid.words().len()
     }
 
-    /// For the store: version, cut, size, then both fields in planes that compress well. The
-    /// validity is not kept; it follows from the fields.
+    /// For the store: version, cut, size, then both fields as planes that compress well. The validity
+    /// is not written; it follows from the fields.
     pub fn to_bytes(&self) -> Vec<u8> {
         let size = self.size();
         let mut bytes = Vec::with_capacity(HEADER_BYTES + 8 * size.pixels());
@@ -185,6 +189,8 @@ impl FlowPair {
         bytes
     }
 
+    /// Reads what [`Self::to_bytes`] wrote.
+    ///
     /// # Errors
     /// [`FlowError::Damaged`] for bytes that [`Self::to_bytes`] did not write.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, FlowError> {

@@ -1,41 +1,41 @@
-//! Frame s seen from frame t's grid: backward sampling along the flow from t to s.
+//! Warping frame s onto frame t: backward sampling along the flow from t to s.
 //!
-//! The flow's grid is smaller than the mask, so vectors are scaled up bilinearly, and the
-//! mask is sampled bilinearly where they lead. This is the hot loop of smoothing. It goes
-//! row by row in three passes: where to sample (arithmetic), fetching the four neighbours
-//! (memory), blending them (arithmetic). The first is shared by all planes of a frame.
+//! The flow's grid is usually coarser than the mask, so vectors are scaled up bilinearly, and the
+//! mask is sampled bilinearly where they lead. This is the hot loop of smoothing. It works row by row
+//! in three passes: where to sample (arithmetic), fetching the four neighbours (memory), blending
+//! them (arithmetic). All planes of a frame share the first.
 
 use rayon::prelude::*;
 
-use crate::frame::FrameSize;
-use crate::mask::{Mask, SoftMask};
-use crate::simd::vectorised;
+use base::frame::FrameSize;
+use base::mask::{Mask, SoftMask};
+use base::simd::vectorised;
 
 use super::Flow;
 use super::field::{BLOCK, RUN, store};
-use super::places::{Block, Places, Upscale};
+use super::sampling::{GridBlock, SamplingGrid, Upscale};
 
-/// Samples `mask` of frame s along `flow` from t to s: the mask as frame t sees it, at the
-/// mask's own size, and where that holds.
+/// Warps `mask` of frame s along `flow` from t to s: the mask as seen from frame t, at the mask's own
+/// size, and where it is valid.
 pub fn warp_soft(mask: &SoftMask, flow: &Flow) -> (SoftMask, Mask) {
     let size = mask.size();
     let (mut planes, holds) = warp_planes(&[mask.values()], size, flow);
     (SoftMask::new(size, planes.swap_remove(0)), holds)
 }
 
-/// The same for a hard mask: set where the bilinear sample is at least a half.
+/// The same for a hard mask, which is set where the bilinear sample is at least one half.
 pub fn warp_mask(mask: &Mask, flow: &Flow) -> (Mask, Mask) {
     let (mut masks, holds) = warp_masks(&[mask], flow);
     (masks.swap_remove(0), holds)
 }
 
-/// Several hard masks of one frame, which is cheaper than one after the other.
+/// The same for several hard masks of one frame, which is cheaper than one after the other.
 ///
 /// # Panics
 /// When there are none, or of different sizes.
 pub fn warp_masks(masks: &[&Mask], flow: &Flow) -> (Vec<Mask>, Mask) {
     let size = masks[0].size();
-    // What is empty stays so, wherever it goes.
+    // An empty mask stays empty.
     let planes: Vec<Option<Vec<u8>>> =
         masks.iter().map(|mask| (!mask.is_empty()).then(|| mask.to_bytes(u8::MAX))).collect();
     let full: Vec<&[u8]> = planes.iter().flatten().map(Vec::as_slice).collect();
@@ -48,93 +48,100 @@ pub fn warp_masks(masks: &[&Mask], flow: &Flow) -> (Vec<Mask>, Mask) {
     (masks.collect(), holds)
 }
 
-/// Planes of 8-bit values of one frame, and where they hold.
+/// Warps planes of 8-bit values of one frame; and where the result is valid.
 fn warp_planes(planes: &[&[u8]], size: FrameSize, flow: &Flow) -> (Vec<Vec<u8>>, Mask) {
     let upscale = Upscale::new(flow.size(), size);
-    // Not copies of one: memory that is 0 from the system need not be written.
+    // Not clones of one plane: fresh memory is 0 already and need not be written.
     let mut warped: Vec<_> = planes.iter().map(|_| vec![0; size.pixels()]).collect();
-    let mut sure = vec![0; size.pixels()];
+    let mut weights = vec![0; size.pixels()];
     let (width, band_px) = (size.width(), rows_per_band(size) * size.width());
-    // Of each band of rows, its part of what is sure and of each plane.
+    // For each band of rows, its part of the weights and of each plane.
     let mut bands: Vec<(&mut [u8], Vec<&mut [u8]>)> =
-        sure.chunks_mut(band_px).map(|sure| (sure, Vec::new())).collect();
+        weights.chunks_mut(band_px).map(|weights| (weights, Vec::new())).collect();
     for plane in &mut warped {
         for ((_, parts), part) in bands.iter_mut().zip(plane.chunks_mut(band_px)) {
             parts.push(part);
         }
     }
-    bands.into_par_iter().enumerate().for_each(|(i, (sure, mut warped))| {
+    bands.into_par_iter().enumerate().for_each(|(i, (weights, mut warped))| {
         let all = upscale.all_columns();
-        let (mut band, mut places) = (upscale.band(all.clone()), upscale.places(all));
-        for (row, sure) in sure.chunks_mut(width).enumerate() {
-            band.row(i * rows_per_band(size) + row, |y| flow.field().row(y), &mut places);
-            sure.copy_from_slice(places.weights());
+        let (mut upscaled, mut grid) = (upscale.rows(all.clone()), upscale.sampling_grid(all));
+        for (row, weights) in weights.chunks_mut(width).enumerate() {
+            upscaled.fill(i * rows_per_band(size) + row, |y| flow.field().row(y), &mut grid);
+            weights.copy_from_slice(grid.weights());
             for (plane, warped) in planes.iter().zip(&mut warped) {
-                places.sample(plane, &mut warped[row * width..][..width]);
+                grid.sample(plane, &mut warped[row * width..][..width]);
             }
         }
     });
-    (warped, SoftMask::new(size, sure).at_least(HALF))
+    (warped, SoftMask::new(size, weights).at_least(HALF))
 }
 
 const HALF: u8 = 128;
 
-/// How many rows a thread takes at a time: a few bands for each, so that they finish together.
-pub(crate) fn rows_per_band(size: FrameSize) -> usize {
+/// How many rows a thread takes at a time: a few bands for each thread, so that all finish at about
+/// the same time.
+pub fn rows_per_band(size: FrameSize) -> usize {
     size.height().div_ceil(3 * rayon::current_num_threads()).max(8)
 }
 
-impl Places {
-    /// Bilinear samples of a plane of the mask's size, rounded to the nearest.
+impl SamplingGrid {
+    /// Bilinear samples of a plane of the mask's size, rounded to the nearest integer.
+    ///
+    /// # Panics
+    /// When `plane` is not of the mask's size, or `out` not as long as the grid.
     pub fn sample(&self, plane: &[u8], out: &mut [u8]) {
         sample_u8(self, plane, out);
     }
 
-    /// The same for values of 16 bits.
+    /// The same for 16-bit values.
+    ///
+    /// # Panics
+    /// As [`sample`](Self::sample).
     pub fn sample_u16(&self, plane: &[u16], out: &mut [u16]) {
         sample_u16(self, plane, out);
     }
 }
 
 vectorised! {
-    fn sample_u8(places: &Places, plane: &[u8], out: &mut [u8]) {
+    fn sample_u8(grid: &SamplingGrid, plane: &[u8], out: &mut [u8]) {
         let lerp = |a: u16, b: u16, share: u16| (a * (256 - share) + b * share + 128) >> 8;
-        sample_with(places, plane, out, u16::from_le_bytes, |top, bottom, right, down| {
+        sample_rows(grid, plane, out, u16::from_le_bytes, |top, bottom, right, down| {
             lerp(lerp(top & 0xff, top >> 8, right), lerp(bottom & 0xff, bottom >> 8, right), down) as u8
         });
     }
 }
 
 vectorised! {
-    fn sample_u16(places: &Places, plane: &[u16], out: &mut [u16]) {
+    fn sample_u16(grid: &SamplingGrid, plane: &[u16], out: &mut [u16]) {
         let lerp = |a: u32, b: u32, share: u16| {
             let share = u32::from(share);
             (a * (256 - share) + b * share + 128) >> 8
         };
         let pair = |[a, b]: [u16; 2]| u32::from(a) | u32::from(b) << 16;
-        sample_with(places, plane, out, pair, |top, bottom, right, down| {
+        sample_rows(grid, plane, out, pair, |top, bottom, right, down| {
             lerp(lerp(top & 0xffff, top >> 16, right), lerp(bottom & 0xffff, bottom >> 16, right), down) as u16
         });
     }
 }
 
-/// Fetches two neighbours at a time, packed into one number by `pair`, then blends whole
-/// runs of them: `blend(top, bottom, right, down)`.
+/// Reads two neighbours at a time, packed into one number by `pair`, then blends whole runs of them:
+/// `blend(top, bottom, right, down)`.
 #[inline(always)]
-fn sample_with<T: Copy + Default, P: Copy + Default>(
-    places: &Places,
+fn sample_rows<T: Copy + Default, P: Copy + Default>(
+    grid: &SamplingGrid,
     plane: &[T],
     out: &mut [T],
     pair: impl Fn([T; 2]) -> P,
     blend: impl Fn(P, P, u16, u16) -> T,
 ) {
-    let (width, height) = (places.size().width(), places.size().height());
+    let (width, height) = (grid.size().width(), grid.size().height());
     assert_eq!(plane.len(), width * height, "a plane of the mask's size");
-    assert_eq!(out.len(), places.len(), "a value for each place");
+    assert_eq!(out.len(), grid.width(), "a value for each place");
     let is_thin = width < 2 || height < 2;
     let (mut tops, mut bottoms) = ([P::default(); BLOCK], [P::default(); BLOCK]);
     let mut blended = [T::default(); BLOCK];
-    for (out, Block { offsets, right, down, straight }) in out.chunks_mut(BLOCK).zip(places.blocks()) {
+    for (out, GridBlock { offsets, right, down, straight }) in out.chunks_mut(BLOCK).zip(grid.blocks()) {
         let (offsets, _) = offsets.as_chunks::<RUN>();
         let runs = tops.as_chunks_mut::<RUN>().0.iter_mut().zip(bottoms.as_chunks_mut::<RUN>().0);
         for ((tops, bottoms), (offsets, &is_straight)) in runs.zip(offsets.iter().zip(straight)) {
@@ -147,14 +154,14 @@ fn sample_with<T: Copy + Default, P: Copy + Default>(
             for ((top, bottom), &offset) in tops.iter_mut().zip(bottoms).zip(offsets) {
                 let two = |offset: usize| {
                     if is_thin {
-                        // What is missing beside or below has share 0: the last stands in.
+                        // A missing neighbour has weight 0, so the last pixel may stand in.
                         let at = |i: usize| plane[i.min(plane.len() - 1)];
                         return [at(offset), at(offset + 1)];
                     }
-                    // SAFETY: offsets are to columns before the last and rows before the last
-                    // (0 in the padding), so the neighbours beside and below are in the plane,
-                    // whose length was checked above. An array has its element's alignment.
-                    // Checking each costs a third of the loop.
+                    // SAFETY: offsets are in columns and rows before the last (0 in the padding),
+                    // so the neighbours to the right and below are in the plane, whose length
+                    // was checked above. An array has its element's alignment. Checking each
+                    // offset costs a third of the loop.
                     unsafe { plane.as_ptr().add(offset).cast::<[T; 2]>().read() }
                 };
                 (*top, *bottom) = (pair(two(offset as usize)), pair(two(offset as usize + width)));
@@ -167,7 +174,7 @@ fn sample_with<T: Copy + Default, P: Copy + Default>(
     }
 }
 
-/// Of each of the first pixels and that beside it.
+/// Packs each of the first pixels with its right neighbour.
 #[inline(always)]
 fn pairs<T: Copy, P>(pairs: &mut [P; RUN], pixels: &[T], pair: &impl Fn([T; 2]) -> P) {
     let (left, right) = (&pixels[..RUN], &pixels[1..=RUN]);
@@ -179,7 +186,7 @@ fn pairs<T: Copy, P>(pairs: &mut [P; RUN], pixels: &[T], pair: &impl Fn([T; 2]) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::FlowField;
+    use crate::FlowField;
     use proptest::prelude::*;
 
     fn size(width: u32, height: u32) -> FrameSize {

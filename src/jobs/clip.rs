@@ -1,20 +1,21 @@
-//! What a pipeline does to a clip.
+//! A plan carried out on one clip after another, by a batch, the queue or the service.
 
-use std::path::{Path, PathBuf};
-
-use super::image::{check_side, groups_of, network_of};
-use crate::{
-    export::{ExportKind, ExportOptions},
-    pipeline::{CancelToken, Finished, FrameRange, Model, PipelineError, Run, RunProgress},
-    project::{ExportStep, Plan},
-    segment::{SegmentError, library::Library, torchscript::Options},
-    store::Store,
-    video,
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
 };
+
+use base::frame::FrameSize;
+use pipeline::{CancelToken, PipelineError, Resources, Run, RunProgress, RunResult};
+use plan::{Plan, PlanError, Resolved};
+use segment::Library;
+use store::Store;
+use video::{Clip, VideoError};
 
 /// What a job may use of the machine.
 #[derive(Clone, Debug)]
 pub struct Machine {
+    /// Where networks are looked for.
     pub library: Library,
     /// Open networks that Steadymask did not make.
     pub trust_model: bool,
@@ -24,87 +25,75 @@ pub struct Machine {
     pub memory_bytes: usize,
     /// Where results of networks are kept, and how many bytes of them.
     pub store: PathBuf,
+    /// Beyond this the clips not used for longest make room.
     pub store_limit_bytes: u64,
 }
 
+/// A clip, and what to do with it. Used by batches, the queue and the service.
 pub struct ClipJob {
+    /// The file, or the folder of images.
     pub video: PathBuf,
-    pub plan: Plan,
+    /// What is done with it.
+    pub plan: Arc<Resolved>,
+    /// Folder for the files.
     pub out: PathBuf,
+    /// Replace files that are there.
+    pub replace: bool,
 }
 
 impl Machine {
-    /// The network of a plan, not loaded yet.
-    pub fn model(&self, plan: &Plan) -> Result<Model, SegmentError> {
-        let found = network_of(plan, &self.library, self.trust_model)?;
-        let options = Options { device: plan.segment.device, threads: self.threads, ..Options::default() };
-        Ok(Model { manifest: found.manifest.clone(), load: Box::new(move || found.load(options)) })
+    /// # Errors
+    /// As [`Plan::resolve`].
+    pub fn resolve(&self, plan: Plan) -> Result<Resolved, PlanError> {
+        plan.resolve(&self.library, self.trust_model)
     }
 
-    pub fn store(&self) -> Store {
-        Store::new(self.store.clone(), self.store_limit_bytes)
+    /// The same for the passes of one clip.
+    pub fn resources(&self) -> Resources {
+        Resources {
+            threads: self.threads,
+            memory_bytes: self.memory_bytes,
+            store: Store::new(self.store.clone(), self.store_limit_bytes),
+        }
     }
 }
 
 impl ClipJob {
-    /// Runs the clip through the plan. What an earlier try has left is used, and replaced.
+    /// Runs the clip through the plan. What an earlier try has left unfinished is used.
+    ///
+    /// # Errors
+    /// When the clip can't be read, its pictures are larger than the plan takes, or a pass fails.
     pub fn run(
         self,
         machine: &Machine,
         progress: &RunProgress,
         cancel: &CancelToken,
-    ) -> Result<Finished, PipelineError> {
+    ) -> Result<RunResult, PipelineError> {
         self.prepare(machine)?.run(progress, cancel)
     }
 
     /// The same as a job of the engine.
+    ///
+    /// # Errors
+    /// When the clip can't be read, or its pictures are larger than the plan takes.
     pub fn prepare(self, machine: &Machine) -> Result<Run, PipelineError> {
-        let Self { video, plan, out } = self;
-        check_size(&plan, &video)?;
-        let found = network_of(&plan, &machine.library, machine.trust_model)?;
-        let range = range_of(&plan);
-        let ExportStep { kinds, names, edges, backdrop } = exports_of(&plan);
-        Ok(Run {
-            classes: groups_of(&plan, &found)?,
-            model: machine.model(&plan)?,
-            video,
-            range,
-            settings: plan.settings,
-            every: every_of(&plan),
-            auto: plan.auto,
-            leave_out: Default::default(),
-            exports: kinds,
-            options: ExportOptions { names, edges, backdrop },
-            out,
-            force: true,
-            memory_bytes: machine.memory_bytes,
-            store: machine.store(),
-        })
+        let Self { video, plan, out, replace } = self;
+        let clip = Clip::open(&video)?;
+        check_side(plan.plan(), &video, clip.info().size)?;
+        let resources = machine.resources();
+        Ok(Run { clip: Arc::new(clip), plan, stored_only: false, out, replace, resources })
     }
 }
 
-fn check_size(plan: &Plan, video: &Path) -> Result<(), PipelineError> {
-    if plan.decode.max_side.is_some() {
-        check_side(plan, video, video::open(video)?.info().size)?;
+/// # Errors
+/// When a side is longer than the plan takes.
+pub(super) fn check_side(plan: &Plan, name: &Path, size: FrameSize) -> Result<(), VideoError> {
+    match plan.max_side_px {
+        Some(most) if size.width().max(size.height()) > most as usize => Err(VideoError::Unreadable {
+            path: name.to_owned(),
+            cause: format!("its picture is {size}, and the plan takes {most} pixels a side"),
+            remedy: "scale it down, or raise max-side".into(),
+        }),
+        _ => Ok(()),
     }
-    Ok(())
-}
-
-fn range_of(plan: &Plan) -> FrameRange {
-    let frame = |frame: u32| frame as usize;
-    FrameRange { first: plan.decode.from.map_or(0, frame), last: plan.decode.to.map_or(usize::MAX, frame) }
-}
-
-fn every_of(plan: &Plan) -> crate::pipeline::Every {
-    plan.decode.every.and_then(|every| every.to_string().parse().ok()).unwrap_or(crate::pipeline::Every::ONE)
-}
-
-/// A plan that says nothing of files gets the numbers; one that looks for boxes, those too.
-fn exports_of(plan: &Plan) -> ExportStep {
-    let numbers = ExportStep { kinds: vec![ExportKind::Csv, ExportKind::Json], ..ExportStep::default() };
-    let mut step = plan.export.clone().unwrap_or(numbers);
-    if plan.detect_box.is_some() && !step.kinds.contains(&ExportKind::Coco) {
-        step.kinds.push(ExportKind::Coco);
-    }
-    step
 }

@@ -1,34 +1,34 @@
 //! What a pipeline does to one image.
 
-use std::path::{Path, PathBuf};
-
-use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
-use utoipa::ToSchema;
-
-use crate::{
-    export::{ExportClass, ExportFrame, ExportTarget, Exports, MaskPair, Names, Report, bounds, score},
-    frame::{Frame, FrameSize},
-    mask::SoftMask,
-    metrics::{ClassMeter, MeterFrame, MeterSettings},
-    pipeline::{PipelineError, export_classes},
-    project::{DetectBoxStep, ExportStep, Plan},
-    segment::{
-        ClassGroup, Logits, SegmentError, Segmenter,
-        library::{Found, Library},
-        probabilities,
-        torchscript::{Device, Options},
-    },
-    smooth::{decide, harden, largest_part},
-    video::{ImageSource, VideoError, VideoSource as _},
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
 };
 
-/// A plan with its network found and its classes known.
+use base::{
+    frame::{Frame, FrameSize},
+    mask::{Mask, MaskPair, Masks},
+};
+use export::{ExportClass, ExportFrame, ExportSettings, ExportTarget, Exports, Names, Report, bounds, score};
+use metrics::{ClassMeter, MeterFrame, MeterSettings};
+use pipeline::PipelineError;
+use plan::{
+    DecodeStep, DetectBoxStep, ExportStep, LeaveOutStep, NormaliseStep, Plan, ResizeStep, Resolved,
+    SegmentStep, Step,
+};
+use segment::{Device, Logits, SegmentError, Segmenter};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use smooth::{Settings, argmax, binarise, exclude, largest_component};
+use utoipa::ToSchema;
+use video::{ImageSource, VideoError, VideoSource as _};
+
+use crate::clip::check_side;
+
+/// A resolved plan for images, with a key that names its results.
 pub struct ImagePlan {
-    plan: Plan,
-    network: Found,
+    resolved: Arc<Resolved>,
     network_bytes: usize,
-    groups: Vec<ClassGroup>,
     classes: Vec<ExportClass>,
     key: String,
 }
@@ -36,9 +36,13 @@ pub struct ImagePlan {
 /// Where something is in an image, in pixels from its upper left corner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Detection {
+    /// From the left edge of the picture.
     pub top_left_x: u32,
+    /// From its upper edge.
     pub top_left_y: u32,
+    /// Of the box.
     pub width: u32,
+    /// Of the box.
     pub height: u32,
     /// The mean probability inside its outline.
     pub confidence: f64,
@@ -48,53 +52,60 @@ pub struct Detection {
 
 /// What was found in an image.
 #[derive(Clone, Debug)]
-pub struct Looked {
+pub struct ImageResult {
+    /// Of the picture.
     pub size: FrameSize,
+    /// `None` where no box was asked for, or none is sure enough.
     pub detection: Option<Detection>,
     /// What was written.
     pub files: Vec<PathBuf>,
 }
 
-/// The network that a plan means, as the plan wants to have it.
-pub(super) fn network_of(plan: &Plan, library: &Library, trust: bool) -> Result<Found, SegmentError> {
-    let mut found = library.find_or_best(plan.segment.model.as_deref(), trust)?;
-    if let Some(long_side) = plan.long_side {
-        found = found.resized(long_side)?;
-    }
-    if let Some(normalise) = &plan.normalise {
-        found = found.normalised(normalise.mean, normalise.std);
-    }
-    Ok(found)
+/// A plan as version 0.1.0 wrote it down: ledgers and stored answers hold hashes of just this, and
+/// must not change while what is done does not.
+#[derive(Default, Serialize)]
+struct KeyContent {
+    decode: DecodeStep,
+    long_side: Option<u32>,
+    normalise: Option<NormaliseStep>,
+    segment: Option<SegmentStep>,
+    auto: bool,
+    settings: Settings,
+    detect_box: Option<DetectBoxStep>,
+    export: Option<ExportStep>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leave_out: Option<LeaveOutStep>,
 }
 
-pub(super) fn groups_of(plan: &Plan, network: &Found) -> Result<Vec<ClassGroup>, SegmentError> {
-    let mut groups: Vec<ClassGroup> = Vec::new();
-    for name in &plan.segment.classes {
-        let group = ClassGroup::parse(name, &network.manifest)?;
-        if !groups.contains(&group) {
-            groups.push(group);
+impl KeyContent {
+    fn of(plan: &Plan) -> Self {
+        let mut content = Self { auto: plan.auto, settings: plan.settings, ..Self::default() };
+        for step in plan.steps() {
+            match step {
+                Step::Decode(step) => content.decode = step,
+                Step::Resize(ResizeStep { long_side }) => content.long_side = Some(long_side),
+                Step::Normalise(step) => content.normalise = Some(step),
+                Step::Segment(step) => content.segment = Some(step),
+                Step::LeaveOut(step) => content.leave_out = Some(step),
+                // Both are in the settings.
+                Step::Smooth(_) | Step::CleanUp(_) => {}
+                Step::DetectBox(step) => content.detect_box = Some(step),
+                Step::Export(step) => content.export = Some(step),
+            }
         }
+        content
     }
-    Ok(groups)
 }
 
 impl ImagePlan {
-    /// # Errors
-    /// When the network is not installed or not trusted, or lacks a class.
-    pub fn new(plan: Plan, library: &Library, trust: bool) -> Result<Self, SegmentError> {
-        let network = network_of(&plan, library, trust)?;
-        let groups = groups_of(&plan, &network)?;
-        let classes = export_classes(&groups, &network.manifest);
-        let network_bytes = std::fs::metadata(&network.pt).map_or(0, |metadata| metadata.len()) as usize;
-        let said = serde_json::to_string(&plan).unwrap_or_default();
-        let all = format!(
-            "{} {} {:?} {said}",
-            env!("CARGO_PKG_VERSION"),
-            network.manifest.sha256,
-            network.manifest.input
-        );
+    /// A plan whose network has been found.
+    pub fn new(resolved: Resolved) -> Self {
+        let manifest = resolved.manifest();
+        let content = serde_json::to_string(&KeyContent::of(resolved.plan())).unwrap_or_default();
+        let all = format!("{} {} {:?} {content}", env!("CARGO_PKG_VERSION"), manifest.sha256, manifest.input);
         let key = Sha256::digest(all).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { plan, network, network_bytes, groups, classes, key })
+        let (classes, network_bytes) = (resolved.export_classes(), resolved.network_bytes());
+        Self { resolved: Arc::new(resolved), network_bytes, classes, key }
     }
 
     /// Differs where the answer would.
@@ -102,12 +113,18 @@ impl ImagePlan {
         &self.key
     }
 
+    /// The plan as it was made.
     pub fn plan(&self) -> &Plan {
-        &self.plan
+        self.resolved.plan()
+    }
+
+    /// The same plan, for clips.
+    pub fn resolved(&self) -> &Arc<Resolved> {
+        &self.resolved
     }
 
     pub(super) fn network_key(&self) -> &str {
-        &self.network.manifest.sha256
+        &self.resolved.manifest().sha256
     }
 
     pub(super) fn network_bytes(&self) -> usize {
@@ -115,56 +132,54 @@ impl ImagePlan {
     }
 
     pub(super) fn device(&self) -> Device {
-        self.plan.segment.device
+        self.resolved.device()
     }
 
-    pub(super) fn load(&self, options: Options) -> Result<Box<dyn Segmenter>, SegmentError> {
-        self.network.clone().load(options)
+    pub(super) fn load(&self, threads: usize) -> Result<Box<dyn Segmenter>, SegmentError> {
+        self.resolved.load(threads)
     }
 
     /// # Errors
     /// When the picture is larger than the plan takes.
     pub(super) fn check(&self, name: &Path, size: FrameSize) -> Result<(), VideoError> {
-        check_side(&self.plan, name, size)
+        check_side(self.plan(), name, size)
     }
 
-    /// From what the network said of a picture to what is asked for. Files go to the folder
+    /// From the network's output for a picture to what is asked for. Files go to the folder
     /// `out`, where the plan has any.
     pub(super) fn finish(
         &self,
         frame: Frame,
         logits: &Logits,
         (name, out): (&Path, Option<&Path>),
-    ) -> Result<Looked, PipelineError> {
+    ) -> Result<ImageResult, PipelineError> {
         let size = frame.size();
-        let settings = &self.plan.settings;
-        let soft = probabilities(logits, &self.network.manifest, &self.groups, size);
-        let masks = harden(&soft, settings, None);
-        let detection = match &self.plan.detect_box {
+        let plan = self.plan();
+        let settings = &plan.settings;
+        let leave_out = plan.edits.leave_out.mask(size);
+        let soft = self.resolved.soft_masks(logits, size);
+        let masks = binarise(&soft, settings, leave_out.as_ref());
+        let detection = match &plan.detect_box {
             Some(step) => self.detect(step, &masks, &soft),
             None => None,
         };
-        let files = match (&self.plan.export, out) {
-            (Some(step), Some(out)) => {
-                let raw = decide(&soft, settings.threshold, settings.overlap);
+        let files = match (&plan.export, out) {
+            (Some(export), Some(out)) => {
+                let raw = argmax(&soft, settings.threshold, settings.overlap);
+                let raw = exclude(raw, leave_out.as_ref());
                 let masks = raw.into_iter().zip(masks);
                 let masks = masks.map(|(raw, smoothed)| MaskPair { raw, smoothed }).collect();
-                self.write(step, frame, masks, soft, (name, out))?
+                self.write(export, frame, masks, soft, (name, out))?
             }
             _ => Vec::new(),
         };
-        Ok(Looked { size, detection, files })
+        Ok(ImageResult { size, detection, files })
     }
 
     /// The surest of the classes, each by its largest part.
-    fn detect(
-        &self,
-        step: &DetectBoxStep,
-        masks: &[crate::mask::Mask],
-        soft: &[SoftMask],
-    ) -> Option<Detection> {
-        let boxes = masks.iter().zip(soft).zip(&self.classes).filter_map(|((mask, soft), class)| {
-            let part = largest_part(mask);
+    fn detect(&self, step: &DetectBoxStep, masks: &[Mask], soft: &Masks) -> Option<Detection> {
+        let boxes = masks.iter().zip(soft.iter()).zip(&self.classes).filter_map(|((mask, soft), class)| {
+            let part = largest_component(mask);
             let [left, top, width, height] = bounds(&part)?.map(|side| side as u32);
             let confidence = score(&part, Some(soft));
             let (top_left_x, top_left_y, class_id) = (left, top, class.index);
@@ -178,17 +193,14 @@ impl ImagePlan {
     /// The files of a clip with one frame.
     fn write(
         &self,
-        step: &ExportStep,
+        export: &ExportSettings,
         frame: Frame,
         masks: Vec<MaskPair>,
-        soft: Vec<SoftMask>,
+        soft: Masks,
         (name, out): (&Path, &Path),
     ) -> Result<Vec<PathBuf>, PipelineError> {
-        let options = crate::export::ExportOptions {
-            names: step.names.clone(),
-            edges: step.edges,
-            backdrop: step.backdrop,
-        };
+        let ExportSettings { kinds, options } = export.clone();
+        let plan = self.plan();
         let target = ExportTarget {
             folder: out.to_owned(),
             key: self.key.clone(),
@@ -198,14 +210,14 @@ impl ImagePlan {
             frames: Some(1),
             names: Names::new(name, options.names.clone()),
             options,
-            threshold: self.plan.settings.threshold.get(),
+            threshold: plan.settings.threshold.get(),
             label: "cleaned up".into(),
             force: true,
         };
-        let mut exports = Exports::begin(&step.kinds, &target)?;
+        let mut exports = Exports::begin(&kinds, &target)?;
         let mut summaries = Vec::new();
         let mut rows = Vec::new();
-        for (group, pair) in self.groups.iter().zip(&masks) {
+        for (group, pair) in self.resolved.classes().iter().zip(&masks) {
             let mut meter = ClassMeter::new(group.name(), MeterSettings::default());
             let (index, timestamp) = (frame.index(), frame.timestamp());
             let (raw, smoothed) = (&pair.raw, &pair.smoothed);
@@ -223,33 +235,20 @@ impl ImagePlan {
             summaries.push(summary);
         }
         let (index, timestamp) = (frame.index(), frame.timestamp());
-        let soft = Some(soft.into());
+        let soft = Some(soft);
         exports.frame(&ExportFrame { index, timestamp, picture: Some(frame.into()), masks, soft })?;
         rows.iter().try_for_each(|row| exports.row(row))?;
         exports.finish(&Report {
             program: format!("steadymask {}", env!("CARGO_PKG_VERSION")),
             video: name.to_owned(),
             frames: 1,
-            model: self.network.manifest.name.clone(),
-            settings: self.plan.settings,
+            model: self.resolved.manifest().name.clone(),
+            settings: plan.settings,
             tuned: None,
-            leave_out: Default::default(),
+            leave_out: plan.edits.leave_out.clone(),
             summaries,
             loss: None,
         })?;
         Ok(exports.publish()?)
-    }
-}
-
-/// # Errors
-/// When a side is longer than the plan takes.
-pub(super) fn check_side(plan: &Plan, name: &Path, size: FrameSize) -> Result<(), VideoError> {
-    match plan.decode.max_side {
-        Some(most) if size.width().max(size.height()) > most as usize => Err(VideoError::Unreadable {
-            path: name.to_owned(),
-            cause: format!("its picture is {size}, and the pipeline takes {most} pixels a side"),
-            remedy: "scale it down, or raise max-side".into(),
-        }),
-        _ => Ok(()),
     }
 }

@@ -1,5 +1,5 @@
-//! Workers that look at images. Each decodes, runs the network and measures on a core of its
-//! own, so that all cores are full while there is work, and nothing waits to be handed over.
+//! Workers for images. Each decodes, runs the network and measures on a core of its own, so that all cores
+//! are busy while there is work.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -8,21 +8,25 @@ use std::{
     thread,
 };
 
-use super::{Full, ImagePlan, Looked, networks::Networks, queue::Queue};
-use crate::{
+use base::{
+    bounded::{BoundedQueue, Full},
     frame::Frame,
-    pipeline::PipelineError,
-    video::{ImageBytes, read_image},
 };
+use pipeline::PipelineError;
+use video::{ImageBytes, read_image};
 
-/// An image to look at.
+use super::{ImagePlan, ImageResult, networks::NetworkPool};
+
+/// An image to process.
 pub struct ImageRequest {
+    /// What is done with it. Requests of one plan may go through the network together.
     pub plan: Arc<ImagePlan>,
+    /// A file, or the bytes of one.
     pub image: ImageBytes,
     /// Folder for the plan's files.
     pub out: Option<PathBuf>,
     /// Called once, by a worker.
-    pub reply: Box<dyn FnOnce(Result<Looked, PipelineError>) + Send>,
+    pub reply: Box<dyn FnOnce(Result<ImageResult, PipelineError>) + Send>,
 }
 
 impl ImageRequest {
@@ -34,24 +38,24 @@ impl ImageRequest {
     }
 }
 
-/// Dropping it lets the workers finish what is in line.
+/// Workers with a queue of images. When it is dropped, the workers finish what is queued.
 pub struct ImagePool {
-    queue: Arc<Queue<ImageRequest>>,
+    queue: Arc<BoundedQueue<ImageRequest>>,
 }
 
 struct Worker {
-    queue: Arc<Queue<ImageRequest>>,
-    networks: Arc<Networks>,
+    queue: Arc<BoundedQueue<ImageRequest>>,
+    networks: Arc<NetworkPool>,
     max_pixels: usize,
 }
 
 impl ImagePool {
-    /// With a worker for each core. `most_waiting` requests are kept in line; an image of more
-    /// than `max_pixels` is refused.
+    /// With a worker for each core. Up to `most_waiting` requests are queued; an image of more than
+    /// `max_pixels` is refused.
     pub fn new(memory_bytes: usize, most_waiting: usize, max_pixels: usize) -> Self {
         let workers = thread::available_parallelism().map_or(1, usize::from);
-        let queue = Arc::new(Queue::new(most_waiting, memory_bytes / 4));
-        let networks = Arc::new(Networks::new(memory_bytes, workers));
+        let queue = Arc::new(BoundedQueue::new(most_waiting, memory_bytes / 4));
+        let networks = Arc::new(NetworkPool::new(memory_bytes, workers));
         for _ in 0..workers {
             let worker = Worker { queue: queue.clone(), networks: networks.clone(), max_pixels };
             thread::spawn(move || worker.run());
@@ -59,14 +63,15 @@ impl ImagePool {
         Self { queue }
     }
 
-    /// Waits for room in the line.
+    /// Waits for room in the queue.
     pub fn submit(&self, request: ImageRequest) {
         let bytes = request.bytes();
-        self.queue.push(request, bytes);
+        // It is open as long as the pool is there.
+        let _ = self.queue.push(request, bytes);
     }
 
     /// # Errors
-    /// When the line is full.
+    /// When the queue is full.
     pub fn try_submit(&self, request: ImageRequest) -> Result<(), Full> {
         let bytes = request.bytes();
         self.queue.try_push(request, bytes)
@@ -79,7 +84,7 @@ impl ImagePool {
 
     /// How many wait.
     pub fn waiting(&self) -> usize {
-        self.queue.waiting()
+        self.queue.len()
     }
 }
 
@@ -94,9 +99,9 @@ impl Worker {
         // Its loops over pixels run right here: the other cores have workers of their own.
         let alone = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build();
         loop {
-            let requests = self
-                .queue
-                .take(MOST_AT_ONCE, |a, b| Arc::ptr_eq(&a.plan, &b.plan) && self.networks.batch(&a.plan) > 1);
+            let requests = self.queue.pop_run(MOST_AT_ONCE, |a, b| {
+                Arc::ptr_eq(&a.plan, &b.plan) && self.networks.batch_size(&a.plan) > 1
+            });
             if requests.is_empty() {
                 return;
             }
@@ -158,7 +163,7 @@ impl Worker {
     }
 }
 
-/// More are never taken from the line at once.
+/// More are never taken from the queue at once.
 const MOST_AT_ONCE: usize = 8;
 
 /// A decoder that panics on a broken file must not take the worker with it.

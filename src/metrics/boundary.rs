@@ -4,8 +4,8 @@
 //! is Martin's `seg2bmap` (Berkeley, 2003). Everything works on packed rows, 64 pixels to a
 //! word, so the exact disk dilation is a handful of shifts.
 
-use crate::frame::FrameSize;
-use crate::mask::{Mask, last_word_bits, words_per_row};
+use base::frame::FrameSize;
+use base::mask::{Mask, last_word_bits, words_per_row};
 
 /// The tolerance as a share of the picture's diagonal.
 const TOLERANCE: f64 = 0.008;

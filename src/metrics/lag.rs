@@ -6,16 +6,17 @@ use std::collections::VecDeque;
 use serde::Serialize;
 
 use super::neighbour::iou;
-use crate::mask::Mask;
+use base::mask::Mask;
 
 /// Shifts are tried at least this far, in frames.
 const MIN_REACH: usize = 5;
-/// A curve of mean IoU over the shift that rises less than this says nothing of the shift.
+/// A curve of mean IoU over the shift that varies less than this says nothing about the lag.
 const FLAT_RANGE: f64 = 1e-3;
 
-/// How many frames the smoothed masks are behind the raw ones; negative when they are ahead.
+/// By how many frames the smoothed masks lag behind the raw ones; negative when they are ahead.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Lag {
+    /// In frames, between two of them by interpolation.
     pub frames: f64,
     /// The best match was at the end of the range, so the lag is at least this (with a
     /// negative lag: at most).
@@ -72,7 +73,7 @@ impl LagMeter {
             return;
         }
         let now = &self.smoothed[0];
-        // Nothing anywhere matches itself at every shift.
+        // Empty masks match at every shift.
         if now.is_empty() && self.raw.iter().all(Mask::is_empty) {
             return;
         }
@@ -83,7 +84,7 @@ impl LagMeter {
         self.frames += 1;
     }
 
-    /// Absent when no shot is long enough, or when the curve is flat (a still clip).
+    /// The lag; absent when no scene is long enough, or when the curve is flat (a still clip).
     pub fn finish(&self) -> Option<Lag> {
         if self.frames == 0 {
             return None;
@@ -122,7 +123,7 @@ fn keep_last(ring: &mut VecDeque<Mask>, mask: &Mask, length: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::FrameSize;
+    use base::frame::FrameSize;
     use proptest::prelude::*;
 
     const FRAMES: i64 = 60;

@@ -8,15 +8,15 @@ use super::reference::{Protocol, ReferenceMeter};
 use super::row::{FrameMetrics, Metric, SideMetrics};
 use super::summary::{ClassSummary, SummaryBuilder};
 use super::temporal::temporal_stability;
-use crate::frame::{FrameIndex, Timestamp};
-use crate::mask::Mask;
+use base::frame::{FrameIndex, Timestamp};
+use base::mask::Mask;
 
 /// What to measure beyond the cheap metrics.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MeterSettings {
     /// The lag that the filter is known to have, which sets the range searched for it.
     pub expected_lag_frames: f64,
-    /// Whether to compute T: tens of milliseconds a frame where all else takes one.
+    /// Whether to compute T, which takes tens of milliseconds per frame; all the rest takes one.
     pub temporal_stability: bool,
     /// Which frames count against ground truth.
     pub protocol: Protocol,
@@ -25,21 +25,28 @@ pub struct MeterSettings {
 /// One frame of one class. All masks have the clip's size.
 #[derive(Debug)]
 pub struct MeterFrame<'a> {
+    /// Its place in decode order.
     pub frame: FrameIndex,
+    /// When it is shown.
     pub timestamp: Timestamp,
     /// A scene starts here. The first frame always starts one.
     pub cut: bool,
+    /// Before smoothing.
     pub raw: &'a Mask,
+    /// After smoothing.
     pub smoothed: &'a Mask,
     /// Along the flow to and from the frame before; absent at a cut or where flow is not known.
     pub warped: Option<WarpedNeighbours>,
+    /// The ground truth, for frames that have it.
     pub truth: Option<&'a Mask>,
 }
 
-/// The neighbours of both sides along the flow between a frame and the one before it.
+/// The warped neighbours of both sides, along the flow between a frame and the one before it.
 #[derive(Clone, Debug)]
 pub struct WarpedNeighbours {
+    /// Before smoothing.
     pub raw: WarpedPair,
+    /// After smoothing.
     pub smoothed: WarpedPair,
 }
 
@@ -52,8 +59,8 @@ pub struct WarpedPair {
     pub onto_previous: Warped,
 }
 
-/// Measures one class. A row is given one frame late, since pop rate and T look at the next
-/// frame; [`finish`](Self::finish) gives the last.
+/// Measures one class. Each row is returned one frame late, since pop rate and T need the next frame;
+/// [`finish`](Self::finish) returns the last.
 #[derive(Debug)]
 pub struct ClassMeter {
     class: Arc<str>,
@@ -73,6 +80,7 @@ struct Pending {
 }
 
 impl ClassMeter {
+    /// A meter for the class of this name.
     pub fn new(class: impl Into<Arc<str>>, settings: MeterSettings) -> Self {
         let class = class.into();
         Self {
@@ -85,7 +93,7 @@ impl ClassMeter {
         }
     }
 
-    /// Takes the next frame and gives the row of the one before, if there is one.
+    /// Takes the next frame and returns the row of the previous one, if there is one.
     pub fn push(&mut self, input: MeterFrame) -> Option<FrameMetrics> {
         let mut previous = self.pending.take();
         let cut = input.cut || previous.is_none();
@@ -120,12 +128,12 @@ impl ClassMeter {
         };
         let warped_previous = warped.map(|pairs| pairs.map(|pair| pair.previous));
         self.pending = Some(Pending { row, masks: masks.map(Mask::clone), warped_previous });
-        previous.map(|pending| self.give(pending))
+        previous.map(|pending| self.finish_row(pending))
     }
 
-    /// The last row, and what the clip says. Without any frame there is no row.
+    /// The last row, if there was any frame, and the clip's summary.
     pub fn finish(mut self) -> (Option<FrameMetrics>, ClassSummary) {
-        let last = self.pending.take().map(|pending| self.give(pending));
+        let last = self.pending.take().map(|pending| self.finish_row(pending));
         let mut summary = self.summary.finish();
         summary.lag = self.lag.finish();
         if let Some([raw, smoothed]) = self.reference {
@@ -148,7 +156,7 @@ impl ClassMeter {
         }
     }
 
-    fn give(&mut self, pending: Pending) -> FrameMetrics {
+    fn finish_row(&mut self, pending: Pending) -> FrameMetrics {
         self.summary.push(&pending.row);
         pending.row
     }

@@ -1,6 +1,6 @@
 use super::*;
-use crate::frame::FrameSize;
-use crate::metrics::lag::Lag;
+use crate::lag::Lag;
+use base::frame::FrameSize;
 
 fn size() -> FrameSize {
     FrameSize::new(200, 60).unwrap()

@@ -4,7 +4,7 @@
 //! The warped metrics compare a mask with its neighbour as seen along the optical flow, so
 //! that only flicker is left. Flow is not known here: a [`Warped`] mask is an input.
 
-use crate::mask::Mask;
+use base::mask::Mask;
 
 /// Where fewer than this share of the pixels are valid, warped values are absent.
 pub const MIN_VALID_SHARE: f64 = 0.1;
@@ -12,7 +12,9 @@ pub const MIN_VALID_SHARE: f64 = 0.1;
 /// The counts that IoU and Dice are made of, from one pass over both masks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Overlap {
+    /// `|a ∩ b|` in pixels.
     pub intersection: u64,
+    /// `|a ∪ b|` in pixels.
     pub union: u64,
 }
 
@@ -77,14 +79,14 @@ impl Warped {
 /// IoU of `now` and its warped neighbour over the valid pixels; 1 when both are empty there.
 /// Absent when fewer than [`MIN_VALID_SHARE`] of the pixels are valid.
 pub fn warped_iou(now: &Mask, neighbour: &Warped) -> Option<f64> {
-    enough(&neighbour.valid).then(|| Overlap::within(&neighbour.valid, now, &neighbour.mask).iou())
+    has_enough_valid(&neighbour.valid).then(|| Overlap::within(&neighbour.valid, now, &neighbour.mask).iou())
 }
 
 /// The share of pixels that flip between the warped neighbour and `now`: the valid pixels of
 /// `now xor neighbour` over the valid pixels of `now ∪ neighbour`, in [0, 1]; 0 when that is
 /// empty. A mask that vanishes for a frame counts 1. Absent as in [`warped_iou`].
 pub fn flip_rate(now: &Mask, neighbour: &Warped) -> Option<f64> {
-    enough(&neighbour.valid).then(|| {
+    has_enough_valid(&neighbour.valid).then(|| {
         let Overlap { intersection, union } = Overlap::within(&neighbour.valid, now, &neighbour.mask);
         share(union - intersection, union)
     })
@@ -96,7 +98,7 @@ pub fn flip_rate(now: &Mask, neighbour: &Warped) -> Option<f64> {
 /// [`MIN_VALID_SHARE`] of the pixels are valid for both.
 pub fn pop_rate(now: &Mask, previous: &Warped, next: &Warped) -> Option<f64> {
     let valid = previous.valid.and(&next.valid);
-    enough(&valid).then(|| {
+    has_enough_valid(&valid).then(|| {
         let masks = [now, &previous.mask, &next.mask];
         let pops = count_words(&valid, masks, |[now, previous, next]| (now ^ previous) & !(previous ^ next));
         let union = count_words(&valid, masks, |[now, previous, next]| now | previous | next);
@@ -153,7 +155,7 @@ fn valid_share(valid: &Mask) -> f64 {
     valid.count() as f64 / valid.size().pixels() as f64
 }
 
-fn enough(valid: &Mask) -> bool {
+fn has_enough_valid(valid: &Mask) -> bool {
     valid_share(valid) >= MIN_VALID_SHARE
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::frame::FrameSize;
+use base::frame::FrameSize;
 use proptest::prelude::*;
 
 fn masks<const N: usize>() -> impl Strategy<Value = [Mask; N]> {

@@ -1,5 +1,5 @@
-//! Scores against ground truth: J and F as DAVIS takes them, the video consistency of VSPW,
-//! and mIoU over a clip.
+//! Scores against ground truth: J and F as DAVIS computes them, the video consistency of VSPW, and
+//! mIoU over a clip.
 
 use std::collections::VecDeque;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::boundary::boundary_f;
 use super::neighbour::{Overlap, iou};
-use crate::mask::Mask;
+use base::mask::Mask;
 
 /// The windows, in frames, that VSPW's video consistency is given for.
 pub const VC_WINDOWS: [usize; 2] = [8, 16];
@@ -15,19 +15,21 @@ pub const VC_WINDOWS: [usize; 2] = [8, 16];
 /// Which frames of a clip count for J and F.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protocol {
+    /// All of them.
     #[default]
     AllFrames,
     /// All but the first and the last, as in DAVIS's semi-supervised task.
     Davis,
 }
 
-/// What DAVIS says of a score over a clip.
+/// DAVIS's statistics of a score over a clip.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct SeriesStats {
+    /// Over the counted frames.
     pub mean: f64,
     /// The share of frames above 0.5.
     pub recall: f64,
-    /// How much the score falls: mean of the first quarter minus mean of the last.
+    /// The mean over the first quarter minus the mean over the last.
     pub decay: f64,
 }
 
@@ -51,12 +53,17 @@ impl SeriesStats {
 /// Scores of one class's masks against ground truth over a clip.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ReferenceScores {
+    /// The number of counted frames.
     pub frames: usize,
+    /// Region similarity: the IoU with the ground truth.
     pub j: SeriesStats,
+    /// Contour accuracy: [`boundary_f`](crate::boundary_f).
     pub f: SeriesStats,
     /// The mean of the mean J and the mean F.
     pub j_and_f: f64,
+    /// Video consistency over 8 frames; absent for shorter clips.
     pub vc_8: Option<f64>,
+    /// Video consistency over 16 frames; absent for shorter clips.
     pub vc_16: Option<f64>,
 }
 
@@ -86,7 +93,7 @@ impl ReferenceMeter {
         (j, f)
     }
 
-    /// Absent when no frame counts. VC looks at all frames under either protocol.
+    /// The scores; absent when no frame counts. VC takes all frames under either protocol.
     pub fn finish(&self, protocol: Protocol) -> Option<ReferenceScores> {
         let counted = |values| match protocol {
             Protocol::AllFrames => SeriesStats::of(values),
@@ -122,6 +129,8 @@ pub struct VideoConsistency {
 }
 
 impl VideoConsistency {
+    /// VC over windows of this many frames.
+    ///
     /// # Panics
     /// When the window is shorter than two frames.
     pub fn new(window: usize) -> Self {
@@ -149,7 +158,7 @@ impl VideoConsistency {
         self.previous = Some(now);
     }
 
-    /// Absent when no window counts.
+    /// The mean; absent when no window counts.
     pub fn finish(&self) -> Option<f64> {
         (self.windows > 0).then(|| self.sum / self.windows as f64)
     }
@@ -186,7 +195,7 @@ impl MeanIou {
         self.classes[class].union += union;
     }
 
-    /// Absent when no class is present.
+    /// The mean; absent when no class is present.
     pub fn finish(&self) -> Option<f64> {
         let present: Vec<f64> =
             self.classes.iter().filter(|overlap| overlap.union > 0).map(|overlap| overlap.iou()).collect();

@@ -5,27 +5,37 @@ use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::frame::{FrameIndex, Timestamp};
+use base::frame::{FrameIndex, Timestamp};
 
 /// A number that raw and smoothed masks each have at each frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Metric {
+    /// IoU with the previous frame's mask.
     Iou,
+    /// Dice coefficient with the previous frame's mask.
     Dice,
+    /// 1 − IoU with the previous frame's mask.
     Instability,
+    /// IoU with the previous frame's mask warped along the flow.
     WarpedIou,
+    /// 1 − warped IoU.
     WarpedInstability,
+    /// [`flip_rate`](crate::flip_rate).
     FlipRate,
+    /// [`pop_rate`](crate::pop_rate).
     PopRate,
     /// Set pixels; what area jitter is made of.
     Area,
     /// DAVIS 2016's temporal stability, of this frame and the next.
     T,
+    /// DAVIS's region similarity to the ground truth.
     J,
+    /// DAVIS's contour accuracy against the ground truth.
     F,
 }
 
 impl Metric {
+    /// All metrics, in the order of columns.
     pub const ALL: [Self; 11] = [
         Self::Iou,
         Self::Dice,
@@ -94,12 +104,17 @@ impl IndexMut<Metric> for SideMetrics {
 /// with `null` for what is absent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FrameMetrics {
+    /// Its place in decode order.
     pub frame: FrameIndex,
+    /// When it is shown.
     pub timestamp: Timestamp,
+    /// The class's name.
     pub class: Arc<str>,
     /// A scene starts here: there is no neighbour before. Not a column.
     pub cut: bool,
+    /// Before smoothing.
     pub raw: SideMetrics,
+    /// After smoothing.
     pub smoothed: SideMetrics,
     /// The share of pixels whose flow to the frame before is valid.
     pub valid_share: Option<f64>,

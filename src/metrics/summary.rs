@@ -10,7 +10,7 @@ use super::lag::Lag;
 use super::neighbour::AreaJitter;
 use super::reference::ReferenceScores;
 use super::row::{FrameMetrics, Metric};
-use crate::frame::FrameIndex;
+use base::frame::FrameIndex;
 
 /// How many of the worst frames are listed.
 pub const WORST_FRAMES: usize = 10;
@@ -20,25 +20,33 @@ pub const WORST_FRAMES: usize = 10;
 pub struct Distribution {
     /// Frames that have a value.
     pub count: usize,
+    /// The arithmetic mean.
     pub mean: f64,
+    /// The 50th percentile.
     pub median: f64,
     /// Percentiles lie between two values by linear interpolation (NumPy's default).
     pub p5: f64,
+    /// The 95th percentile.
     pub p95: f64,
     /// At most [`WORST_FRAMES`], the worst first; of equals the earlier.
     pub worst: Vec<WorstFrame>,
 }
 
+/// A metric's value at one frame.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct WorstFrame {
+    /// The frame.
     pub frame: FrameIndex,
+    /// The metric's value there.
     pub value: f64,
 }
 
 /// One metric over a clip. `None` where no frame has a value.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MetricSummary {
+    /// Before smoothing.
     pub raw: Option<Distribution>,
+    /// After smoothing.
     pub smoothed: Option<Distribution>,
     /// Smoothed minus raw, at frames that count for both.
     pub difference: Option<Distribution>,
@@ -47,23 +55,33 @@ pub struct MetricSummary {
 /// What a clip says of one class.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ClassSummary {
+    /// The class's name.
     pub class: String,
+    /// The number of frames.
     pub frames: usize,
+    /// The number of scene cuts.
     pub cuts: usize,
     /// Rows left out of the neighbour metrics because both masks are empty.
     pub empty_raw: usize,
+    /// The same after smoothing.
     pub empty_smoothed: usize,
     /// `(mean instability raw − smoothed) / raw`, in %; absent when the raw mean is 0.
     pub improvement_percent: Option<f64>,
+    /// [`AreaJitter`] before smoothing.
     pub area_jitter_raw: Option<f64>,
+    /// [`AreaJitter`] after smoothing.
     pub area_jitter_smoothed: Option<f64>,
     /// Of the smoothed masks behind the raw ones.
     pub lag: Option<Lag>,
+    /// One summary for each metric.
     pub metrics: MetricTable,
     /// Of raw and smoothed, at frames where one of them is set.
     pub agreement: Option<Distribution>,
+    /// The share of pixels with valid flow.
     pub valid_share: Option<Distribution>,
+    /// Against ground truth, before smoothing; absent without ground truth.
     pub reference_raw: Option<ReferenceScores>,
+    /// Against ground truth, after smoothing; absent without ground truth.
     pub reference_smoothed: Option<ReferenceScores>,
 }
 
@@ -72,6 +90,7 @@ pub struct ClassSummary {
 pub struct MetricTable(Vec<MetricSummary>);
 
 impl MetricTable {
+    /// All metrics with their summaries, in the order of columns.
     pub fn iter(&self) -> impl Iterator<Item = (Metric, &MetricSummary)> {
         Metric::ALL.into_iter().zip(&self.0)
     }
@@ -110,6 +129,7 @@ pub struct SummaryBuilder {
 }
 
 impl SummaryBuilder {
+    /// For the class of this name.
     pub fn new(class: impl Into<String>) -> Self {
         Self {
             class: class.into(),
@@ -123,6 +143,7 @@ impl SummaryBuilder {
         }
     }
 
+    /// Takes the row of the next frame.
     pub fn push(&mut self, row: &FrameMetrics) {
         self.frames += 1;
         // The first frame starts a scene but cuts none off.
@@ -237,8 +258,8 @@ impl Series {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::Timestamp;
-    use crate::metrics::row::SideMetrics;
+    use crate::row::SideMetrics;
+    use base::frame::Timestamp;
     use proptest::prelude::*;
 
     /// A row with an instability and an area on each side.

@@ -10,28 +10,26 @@
 //! ```
 
 use std::{
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
 };
 
-use super::{
-    CancelToken, FlowTrack, FrameRange, PipelineError, Progress, Segmented, Tracks, channel, proxies,
-};
-use crate::{
-    flow::FlowEstimator,
-    frame::{Frame, FrameIndex},
+use super::{CancelToken, FlowTrack, PipelineError, Progress, Tracks, proxies};
+use base::{
+    bounded,
+    frame::{Frame, FrameIndex, FrameRange},
     process,
-    segment::{SegmentError, Segmenter},
     stages::stage,
-    store::Track,
-    video::{self, Proxy, VideoSource},
 };
+use flow::FlowEstimator;
+use segment::{SegmentError, Segmenter};
+use store::{SegmentedFrame, Track};
+use video::{Clip, Proxy, VideoSource};
 
 /// Makes the network when its first frame comes: a clip that the store knows needs none.
 pub type LoadNetwork = Box<dyn FnOnce() -> Result<Box<dyn Segmenter>, SegmentError> + Send>;
 
-/// What a window wants of pass 1 besides its results. Clones are one.
+/// What a window wants from pass 1 besides its results. Clones share one state.
 #[derive(Clone, Default)]
 pub struct Watch {
     /// Small pictures of all frames that are decoded anyway.
@@ -40,11 +38,12 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// With nothing urgent. Proxies go to this track, if there is one.
     pub fn new(proxies: Option<Arc<Track<Proxy>>>) -> Self {
         Self { proxies, urgent: Arc::default() }
     }
 
-    /// The network looks at this frame next, if it has not already. Only the last one counts.
+    /// Makes this the next frame that the network runs on, unless it has already. Only the last call counts.
     pub fn hurry(&self, frame: Arc<Frame>) {
         *self.urgent.lock().unwrap_or_else(PoisonError::into_inner) = Some(frame);
     }
@@ -54,50 +53,71 @@ impl Watch {
     }
 }
 
+/// Pass 1 over the frames of `range`: the network and the motion, into the tracks.
 pub struct Analysis {
-    pub video: PathBuf,
+    /// The video; opened by whoever makes this.
+    pub clip: Arc<Clip>,
+    /// Frames outside of it are not looked at.
     pub range: FrameRange,
+    /// Where results go, and what is known already.
     pub tracks: Tracks,
+    /// Called once, when the first frame lacks a result.
     pub load_network: LoadNetwork,
     /// For the pictures on their way.
     pub memory_bytes: usize,
+    /// Counts frames as the network is done with them.
     pub progress: Progress,
+    /// Stops the pass at its next frame.
     pub cancel: CancelToken,
+    /// What a window wants besides.
     pub watch: Watch,
 }
 
-/// Flow takes up to this many times the memory that its pictures do, and should be there still
-/// when the network has come as far.
-const HANDED_ON_SHARES: usize = 2;
+/// Recent flow may take this many times the memory of its pictures, so that it is still there when the
+/// network, which is slower, reaches the same frame.
+const RECENT_SHARES: usize = 2;
 
 /// How pass 1 ended.
 #[derive(Clone, Debug, Default)]
-pub struct Analysed {
-    /// In plain words, what of the file could not be decoded.
+pub struct AnalysisResult {
+    /// What could not be decoded, as a sentence.
     pub loss: Option<String>,
 }
 
 impl Analysis {
     /// Runs in threads of its own; readers of the tracks can follow it from the moment this
     /// returns. A cancelled network step is left behind: joining would wait for it.
-    pub fn spawn(self) -> JoinHandle<Result<Analysed, PipelineError>> {
+    ///
+    /// # Errors
+    /// The thread ends as [`run`](Self::run) does.
+    pub fn spawn(self) -> JoinHandle<Result<AnalysisResult, PipelineError>> {
         let tracks = self.tracks.clone();
         // Readers wait only while somebody writes, so writing begins before the thread does.
-        let segmented_writing = tracks.segmented.writing();
-        let unseen_writing = tracks.unseen.as_ref().map(Track::writing);
-        let flow_writing: Vec<_> = tracks.flows().map(|flow| flow.track.writing()).collect();
-        let proxies_writing = self.watch.proxies.as_ref().map(Track::writing);
+        let segmented_writing = tracks.segmented.begin_writing();
+        let unseen_writing = tracks.unseen.as_ref().map(Track::begin_writing);
+        let flow_writing: Vec<_> = tracks.flows().map(|flow| flow.track.begin_writing()).collect();
+        let proxies_writing = self.watch.proxies.as_ref().map(Track::begin_writing);
         thread::spawn(move || {
             let _writing = (segmented_writing, unseen_writing, flow_writing, proxies_writing);
-            self.run()
+            self.work()
         })
     }
 
-    fn run(self) -> Result<Analysed, PipelineError> {
-        let Self { video, range, tracks, load_network, memory_bytes, progress, cancel, watch } = self;
+    /// The same, and waits for its end.
+    ///
+    /// # Errors
+    /// When the video, the network or the store fails, or the clip has no frame in the range;
+    /// [`PipelineError::Cancelled`] after `cancel`.
+    pub fn run(self) -> Result<AnalysisResult, PipelineError> {
+        let ended = self.spawn().join();
+        ended.unwrap_or_else(|_| Err(PipelineError::Internal("pass 1 panicked".into())))
+    }
+
+    fn work(self) -> Result<AnalysisResult, PipelineError> {
+        let Self { clip, range, tracks, load_network, memory_bytes, progress, cancel, watch } = self;
         let known = tracks.segmented.length()?;
         if let Some(frames) = known {
-            range.check(frames)?;
+            check(range, frames)?;
         }
         let end = range.end(known);
         let Some(first_lacking) = (range.first..end).find(|&index| tracks.lacks(index, range)) else {
@@ -105,9 +125,9 @@ impl Analysis {
             progress.finish();
             // Whoever stops before the end doesn't miss what is lost there.
             let loss = if known == Some(end) { tracks.segmented.loss()? } else { None };
-            return Ok(Analysed { loss });
+            return Ok(AnalysisResult { loss });
         };
-        let mut source = video::open(&video)?;
+        let mut source = clip.source()?;
         let claimed = known.or(source.info().claimed_frames);
         progress.set_total(claimed.map(|frames| range.count(frames)).filter(|&count| count > 0));
 
@@ -115,9 +135,9 @@ impl Analysis {
         let stop = cancel.child();
         let flows = tracks.flows().count();
         // The network is slow: more than a part of what there is would only wait for it.
-        let share_bytes = memory_bytes / (2 + (1 + HANDED_ON_SHARES) * flows + watch.proxies.iter().count());
-        let handed_on_bytes = HANDED_ON_SHARES * share_bytes;
-        let (to_network, pictures) = channel::bounded::<Arc<Frame>>(share_bytes);
+        let share_bytes = memory_bytes / (2 + (1 + RECENT_SHARES) * flows + watch.proxies.iter().count());
+        let recent_bytes = RECENT_SHARES * share_bytes;
+        let (to_network, pictures) = bounded::channel::<Arc<Frame>>(share_bytes);
         let network = {
             let (tracks, progress, cancel) = (tracks.clone(), progress.clone(), stop.clone());
             let watch = watch.clone();
@@ -125,15 +145,15 @@ impl Analysis {
                 run_network(pictures, load_network, &tracks, range, &watch, &progress, &cancel)
             })
         };
-        // All that follows is beside the network.
-        process::step_back();
+        // The other stages give way to the network.
+        process::lower_priority_below_parent();
         let (to_flows, flows): (Vec<_>, Vec<_>) = tracks
             .flows()
             .map(|flow| {
-                let (to_flow, pictures) = channel::bounded::<Arc<Frame>>(share_bytes);
+                let (to_flow, pictures) = bounded::channel::<Arc<Frame>>(share_bytes);
                 let (of_stage, cancel) = (flow.clone(), stop.clone());
                 let stage = spawn_stage(&stop, move || {
-                    measure_flow(pictures, &of_stage, range, handed_on_bytes, &cancel)
+                    measure_flow(pictures, &of_stage, range, recent_bytes, &cancel)
                 });
                 ((flow, to_flow), stage)
             })
@@ -142,7 +162,7 @@ impl Analysis {
         let (to_proxies, proxies) = watch
             .proxies
             .map(|track| {
-                let (to_proxies, pictures) = channel::bounded::<Arc<Frame>>(share_bytes);
+                let (to_proxies, pictures) = bounded::channel::<Arc<Frame>>(share_bytes);
                 let cancel = stop.clone();
                 (to_proxies, spawn_stage(&stop, move || store_proxies(pictures, &track, &cancel)))
             })
@@ -170,10 +190,10 @@ impl Analysis {
         let loss = source.loss();
         if let End::OfClip(frames) = decoded? {
             tracks.segmented.set_length(frames, loss.as_deref())?;
-            range.check(frames)?;
+            check(range, frames)?;
         }
         progress.finish();
-        Ok(Analysed { loss })
+        Ok(AnalysisResult { loss })
     }
 }
 
@@ -185,9 +205,9 @@ enum End {
 
 /// Where decoded pictures go.
 struct Stages<'a> {
-    network: channel::Sender<Arc<Frame>>,
-    flows: Vec<(&'a FlowTrack, channel::Sender<Arc<Frame>>)>,
-    proxies: Option<channel::Sender<Arc<Frame>>>,
+    network: bounded::Sender<Arc<Frame>>,
+    flows: Vec<(&'a FlowTrack, bounded::Sender<Arc<Frame>>)>,
+    proxies: Option<bounded::Sender<Arc<Frame>>>,
 }
 
 fn decode(
@@ -241,7 +261,7 @@ fn spawn_stage(
 }
 
 fn run_network(
-    pictures: channel::Receiver<Arc<Frame>>,
+    pictures: bounded::Receiver<Arc<Frame>>,
     load_network: LoadNetwork,
     tracks: &Tracks,
     range: FrameRange,
@@ -262,15 +282,15 @@ fn run_network(
         let logits =
             if lacking.is_empty() { Vec::new() } else { stage!("network", network.segment(&lacking)?) };
         for (frame, logits) in lacking.iter().zip(logits) {
-            let value = Segmented { timestamp: frame.timestamp(), logits };
+            let value = SegmentedFrame { timestamp: frame.timestamp(), logits };
             stage!("store", tracks.segmented.put(frame.index().get(), &value)?);
         }
         network.take_note().into_iter().for_each(|note| progress.note(note));
         // How many it has looked at, and how many it would like to be given.
-        Ok::<_, PipelineError>((lacking.len(), network.together()))
+        Ok::<_, PipelineError>((lacking.len(), network.batch_size()))
     };
     // The first frame alone: so a result is there as soon as can be.
-    let (mut waiting, mut together) = (Some(first), 1);
+    let (mut waiting, mut batch_size) = (Some(first), 1);
     while let Some(frame) = waiting.take().or_else(|| pictures.recv()) {
         cancel.checkpoint()?;
         // What is on the screen comes first; in its own turn it is then done already.
@@ -279,9 +299,9 @@ fn run_network(
             cancel.checkpoint()?;
         }
         let mut frames = vec![frame];
-        frames.extend(std::iter::from_fn(|| pictures.try_recv()).take(together - 1));
+        frames.extend(std::iter::from_fn(|| pictures.try_recv()).take(batch_size - 1));
         let looked_at;
-        (looked_at, together) = look_at(&frames)?;
+        (looked_at, batch_size) = look_at(&frames)?;
         (0..looked_at).for_each(|_| progress.advance());
         progress.skip(frames.len() - looked_at);
     }
@@ -289,7 +309,7 @@ fn run_network(
 }
 
 fn store_proxies(
-    pictures: channel::Receiver<Arc<Frame>>,
+    pictures: bounded::Receiver<Arc<Frame>>,
     track: &Track<Proxy>,
     cancel: &CancelToken,
 ) -> Result<(), PipelineError> {
@@ -301,10 +321,10 @@ fn store_proxies(
 }
 
 fn measure_flow(
-    pictures: channel::Receiver<Arc<Frame>>,
+    pictures: bounded::Receiver<Arc<Frame>>,
     wanted: &FlowTrack,
     range: FrameRange,
-    handed_on_bytes: usize,
+    recent_bytes: usize,
     cancel: &CancelToken,
 ) -> Result<(), PipelineError> {
     let Some(first) = pictures.recv() else { return Ok(()) };
@@ -318,11 +338,20 @@ fn measure_flow(
         }
         let pair = stage!("flow", flow.push(&frame)?);
         if let Some(pair) = pair.filter(|_| wanted.lacks(index, range)) {
-            stage!("store", wanted.put(index, pair, handed_on_bytes)?);
+            stage!("store", wanted.put(index, pair, recent_bytes)?);
         }
         previous = Some(index);
     }
     Ok(())
+}
+
+/// # Errors
+/// When a clip of `frames` has none of the range's frames.
+fn check(range: FrameRange, frames: usize) -> Result<(), PipelineError> {
+    match range.count(frames) {
+        0 => Err(PipelineError::NothingInRange { from: range.first, frames }),
+        _ => Ok(()),
+    }
 }
 
 fn join<T>(handle: JoinHandle<Result<T, PipelineError>>) -> Result<T, PipelineError> {

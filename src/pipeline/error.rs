@@ -2,19 +2,22 @@
 
 use std::path::PathBuf;
 
-use crate::{
-    export::ExportError,
-    flow::FlowError,
-    segment::SegmentError,
-    smooth::{SettingsError, SmoothError},
-    store::StoreError,
-    video::VideoError,
-};
+use export::ExportError;
+use flow::FlowError;
+use plan::PlanError;
+use segment::SegmentError;
+use smooth::{SettingsError, SmoothError};
+use store::StoreError;
+use video::VideoError;
 
+/// Why a job did not come to its end.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each says in its message what is wrong")]
 pub enum PipelineError {
     #[error(transparent)]
     Video(#[from] VideoError),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     #[error(transparent)]
     Segment(#[from] SegmentError),
     #[error(transparent)]

@@ -1,53 +1,55 @@
-//! Smoothing held against ground truth: the same clip in several settings, and the ground
-//! truth itself, all scored alike.
+//! Smoothing compared with ground truth: the same clip with several settings, and the ground truth itself,
+//! all scored in the same way.
 
 use std::path::PathBuf;
 
 use super::{
-    CancelToken, FrameRange, PipelineError, Progress, Stabilisation, Stable, Tracks, stabilise::Meters,
-    truth::Truth,
+    CancelToken, PipelineError, Progress, SoftSource, Stabilisation, StabilisationOutput, StabilisedFrame,
+    metering::Meters, truth::Truth,
 };
-use crate::{
-    export::MaskPair,
-    frame::{FrameIndex, FrameSize},
-    metrics::{ClassSummary, FrameMetrics, MeterSettings, Protocol},
-    region::Region,
-    segment::{ClassGroup, Manifest},
-    smooth::Settings,
-};
+use base::{frame::FrameIndex, mask::MaskPair};
+use metrics::{ClassSummary, FrameMetrics, MeterSettings, Protocol};
+use smooth::Settings;
 
+/// A clip with ground truth, and how to score it. Pass 1 must be over.
 pub struct Evaluation {
-    /// Complete for the range.
-    pub tracks: Tracks,
-    pub range: FrameRange,
-    pub manifest: Manifest,
-    pub group: ClassGroup,
-    pub size: FrameSize,
+    /// Of one class; its tracks are complete for its range.
+    pub source: SoftSource,
+    /// Masks, frame for frame: what is not black is set.
     pub truth: PathBuf,
+    /// Which frames count.
     pub protocol: Protocol,
     /// T takes tens of milliseconds a frame.
     pub temporal_stability: bool,
+    /// For everything in flight.
     pub memory_bytes: usize,
 }
 
-/// How one setting did. Its raw side is the same for every setting.
-pub struct Scored {
+/// The scores of one setting. Those of the raw masks are the same for every setting.
+pub struct Score {
+    /// Over all frames.
     pub summary: ClassSummary,
+    /// Frame by frame.
     pub rows: Vec<FrameMetrics>,
 }
 
 impl Evaluation {
+    /// Smooths with these settings and measures the result against the ground truth. `progress` counts frames.
+    ///
+    /// # Errors
+    /// When the settings contradict each other, a frame lacks its ground truth, or the tracks can't be read;
+    /// [`PipelineError::Cancelled`] after `cancel`.
     pub fn score(
         &self,
         settings: Settings,
         progress: &Progress,
         cancel: &CancelToken,
-    ) -> Result<Scored, PipelineError> {
+    ) -> Result<Score, PipelineError> {
         let mut rows = Vec::new();
         let summaries = self.stabilisation(settings, cancel).run(|stable| {
             match stable {
-                Stable::Frame(_) => progress.advance(),
-                Stable::Row(row) => rows.push(*row),
+                StabilisationOutput::Frame(_) => progress.advance(),
+                StabilisationOutput::Row(row) => rows.push(*row),
             }
             Ok(())
         })?;
@@ -56,38 +58,36 @@ impl Evaluation {
 
     pub(super) fn stabilisation(&self, settings: Settings, cancel: &CancelToken) -> Stabilisation {
         Stabilisation {
-            tracks: self.tracks.clone(),
-            range: self.range,
-            manifest: self.manifest.clone(),
-            groups: vec![self.group.clone()],
+            source: self.source.clone(),
             settings,
-            size: self.size,
             memory_bytes: self.memory_bytes,
             meter: self.meter(&settings),
             truth: Some(self.truth.clone()),
-            leave_out: Region::default(),
             cancel: cancel.clone(),
         }
     }
 
     /// The ground truth measured as if it were the masks: what its own motion costs.
-    pub fn score_truth(&self, cancel: &CancelToken) -> Result<Scored, PipelineError> {
-        let mut truth = Truth::open(&self.truth, self.size)?;
-        let mut meters =
-            Meters::new(std::slice::from_ref(&self.group), self.meter(&Settings::default()), None);
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub fn score_truth(&self, cancel: &CancelToken) -> Result<Score, PipelineError> {
+        let SoftSource { plan, tracks, range, size } = &self.source;
+        let mut truth = Truth::open(&self.truth, *size)?;
+        let mut meters = Meters::new(plan.classes(), self.meter(&Settings::default()), None);
         let mut rows = Vec::new();
-        let frames = self.tracks.segmented.length()?.unwrap_or(usize::MAX);
-        for index in (self.range.first..frames).take_while(|&index| self.range.contains(index)) {
+        let frames = tracks.segmented.length()?.unwrap_or(usize::MAX);
+        for index in (range.first..frames).take_while(|&index| range.contains(index)) {
             if cancel.is_cancelled() {
                 return Err(PipelineError::Cancelled);
             }
-            let Some(timestamp) = self.tracks.timestamp(index, self.range)? else { break };
+            let Some(timestamp) = tracks.timestamp(index, *range)? else { break };
             let mask = truth.mask(FrameIndex::new(index))?;
-            let flow = match self.tracks.scoring() {
-                Some(flow) if index > self.range.first => flow.track.get(index)?,
+            let flow = match tracks.scoring() {
+                Some(flow) if index > range.first => flow.track.get(index)?,
                 _ => None,
             };
-            let frame = super::StableFrame {
+            let frame = StabilisedFrame {
                 index: FrameIndex::new(index),
                 timestamp,
                 masks: vec![MaskPair { raw: mask.clone(), smoothed: mask.clone() }],
@@ -96,7 +96,7 @@ impl Evaluation {
             rows.extend(meters.push(&frame, flow.as_ref(), Some(&mask)));
         }
         let summaries = meters.finish(&mut |stable| {
-            if let Stable::Row(row) = stable {
+            if let StabilisationOutput::Row(row) = stable {
                 rows.push(*row);
             }
             Ok(())
@@ -113,8 +113,8 @@ impl Evaluation {
     }
 }
 
-fn one(summaries: Vec<ClassSummary>, rows: Vec<FrameMetrics>) -> Result<Scored, PipelineError> {
+fn one(summaries: Vec<ClassSummary>, rows: Vec<FrameMetrics>) -> Result<Score, PipelineError> {
     let summary = summaries.into_iter().next();
     let summary = summary.ok_or_else(|| PipelineError::Internal("a class without a summary".into()))?;
-    Ok(Scored { summary, rows })
+    Ok(Score { summary, rows })
 }

@@ -1,99 +1,108 @@
-//! Passes 2 and 3 over tracks that are there or are just being made.
+//! Passes 2 and 3 over stored tracks, or over tracks that pass 1 is still writing.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    thread,
-};
+use std::{path::PathBuf, sync::Arc, thread};
 
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    CancelToken, Every, FrameRange, PipelineError, Progress, RunProgress, Stabilisation, Stable, Tracks,
-    Tuned, channel, tune,
+    CancelToken, PipelineError, Progress, RunProgress, SoftSource, Stabilisation, StabilisationOutput,
+    TuningResult, tune,
 };
-use crate::{
-    export::{
-        ExportClass, ExportFrame, ExportKind, ExportOptions, ExportTarget, Exports, Names, Report, palette,
-    },
-    frame::{Frame, FrameIndex, FrameSize},
-    metrics::{ClassSummary, FrameMetrics, MeterSettings},
+use base::{
+    bounded,
+    frame::{Frame, FrameIndex, FrameRange},
     process,
-    region::Region,
-    segment::{Activation, ClassGroup, Manifest, class_number},
-    smooth::{Method, Settings},
     stages::stage,
-    video::{self, Sound, SoundPart, VOID_INDEX, VideoError, VideoSource},
 };
+use export::{ExportFrame, ExportKind, ExportSettings, ExportTarget, Exports, Names, Report};
+use metrics::{ClassSummary, FrameMetrics, MeterSettings};
+use plan::{Edits, Plan, Resolved};
+use smooth::{Method, Settings};
+use video::{Clip, Sound, SoundPart, VideoError, VideoSource};
 
-/// What to write of a clip, and where.
+/// The files that a plan writes for a clip, and where. [`begin`](Self::begin) it before pass 1 starts, so
+/// that what can't be written is known at once.
 pub struct Export {
-    pub video: PathBuf,
-    pub manifest: Manifest,
-    pub classes: Vec<ClassGroup>,
-    pub range: FrameRange,
-    /// Which frames the network sees.
-    pub every: Every,
-    pub settings: Settings,
-    /// Whether method and strength are looked for first, from `settings`.
-    pub auto: bool,
-    pub leave_out: Region,
-    pub exports: Vec<ExportKind>,
-    pub options: ExportOptions,
+    /// The video.
+    pub clip: Arc<Clip>,
+    /// Says which files are written.
+    pub plan: Arc<Resolved>,
+    /// Folder for the files.
     pub out: PathBuf,
-    pub force: bool,
+    /// Replace files that are there.
+    pub replace: bool,
     /// For everything in flight.
     pub memory_bytes: usize,
 }
 
+/// What a run has come to.
 #[derive(Debug)]
-pub struct Finished {
+pub struct RunResult {
+    /// The settings, and what was measured.
     pub report: Report,
+    /// What was written, folders of numbered images as one.
     pub files: Vec<PathBuf>,
-    /// In plain words, what of the files had to be left out.
+    /// What had to be left out of the files, as sentences.
     pub notes: Vec<String>,
 }
 
-/// An export whose files can be written and are begun. Dropping it removes them.
-pub struct Begun {
+/// An export whose files have been created. Dropping it removes them.
+pub struct StartedExport {
     job: Export,
-    size: FrameSize,
+    kinds: Vec<ExportKind>,
     exports: Exports,
-    tuned: Option<Tuned>,
+    /// The plan's, or what was found in their place.
+    settings: Settings,
+    tuned: Option<TuningResult>,
 }
 
 impl Export {
     /// # Errors
-    /// When a file can't be written, or would be replaced without `force`.
-    pub fn begin(self) -> Result<Begun, PipelineError> {
-        let info = video::open(&self.video)?.info().clone();
-        let has_pictures = self.exports.iter().any(|kind| kind.needs_picture());
-        let sound = Sound::of(&self.video).filter(|_| has_pictures);
-        let size = info.size;
+    /// When a file can't be written, or would be replaced without `replace`.
+    pub fn begin(self) -> Result<StartedExport, PipelineError> {
+        let (info, plan) = (self.clip.info().clone(), self.plan.plan());
+        let ExportSettings { kinds, options } = plan.export_settings();
+        let has_pictures = kinds.iter().any(|kind| kind.needs_picture());
+        let sound = Sound::of(self.clip.path()).filter(|_| has_pictures);
         let target = ExportTarget {
             folder: self.out.clone(),
             key: self.key()?,
-            classes: export_classes(&self.classes, &self.manifest),
-            sound: sound.map(|sound| SoundPart { sound, is_whole: self.range == FrameRange::ALL }),
-            frames: info.claimed_frames.map(|frames| self.range.count(frames)),
+            classes: self.plan.export_classes(),
+            sound: sound.map(|sound| SoundPart { sound, is_whole: plan.range == FrameRange::ALL }),
+            frames: info.claimed_frames.map(|frames| plan.range.count(frames)),
             info,
-            names: Names::new(&self.video, self.options.names.clone()),
-            options: self.options.clone(),
-            threshold: self.settings.threshold.get(),
-            label: if self.auto { "smoothed: auto".into() } else { label(&self.settings) },
-            force: self.force,
+            names: Names::new(self.clip.path(), options.names.clone()),
+            options,
+            threshold: plan.settings.threshold.get(),
+            label: if plan.auto { "smoothed: auto".into() } else { label(&plan.settings) },
+            force: self.replace,
         };
-        let exports = Exports::begin(&self.exports, &target)?;
-        Ok(Begun { job: self, size, exports, tuned: None })
+        let exports = Exports::begin(&kinds, &target)?;
+        let settings = plan.settings;
+        Ok(StartedExport { job: self, kinds, exports, settings, tuned: None })
     }
 
     /// A file name that differs where what is written would. What is asked for beside it
     /// doesn't matter to a frame.
     fn key(&self) -> Result<String, PipelineError> {
-        let Self { manifest, classes, range, every, settings, auto, leave_out, options, .. } = self;
+        let manifest = self.plan.manifest();
+        let Plan {
+            source: _,
+            classes: _,
+            every,
+            range,
+            max_side_px: _,
+            settings,
+            auto,
+            edits,
+            detect_box: _,
+            export: _,
+        } = self.plan.plan();
+        let Edits { leave_out } = edits;
+        let ExportSettings { kinds: _, options } = self.plan.plan().export_settings();
         let version = env!("CARGO_PKG_VERSION");
-        let content = video::fingerprint(&self.video)?;
-        let (network, input) = (&manifest.sha256, manifest.input);
+        let content = self.clip.fingerprint()?;
+        let (network, input, classes) = (&manifest.sha256, manifest.input, self.plan.classes());
         let all = format!(
             "{version} {content} {network} {input:?} {classes:?} {range:?} {every:?} {settings:?} {auto} {leave_out:?} {options:?}"
         );
@@ -101,34 +110,36 @@ impl Export {
     }
 }
 
-impl Begun {
-    fn stabilisation(&self, settings: Settings, tracks: Tracks, cancel: &CancelToken) -> Stabilisation {
-        let job = &self.job;
+impl StartedExport {
+    /// What is carried out.
+    pub fn plan(&self) -> &Arc<Resolved> {
+        &self.job.plan
+    }
+
+    fn stabilisation(&self, source: SoftSource, settings: Settings, cancel: &CancelToken) -> Stabilisation {
         Stabilisation {
-            tracks,
-            range: job.range,
-            manifest: job.manifest.clone(),
-            groups: job.classes.clone(),
+            source,
             settings,
-            size: self.size,
-            memory_bytes: job.memory_bytes / 2,
+            memory_bytes: self.job.memory_bytes / 2,
             meter: MeterSettings {
                 expected_lag_frames: settings.expected_lag_frames(),
                 ..MeterSettings::default()
             },
             truth: None,
-            leave_out: job.leave_out.clone(),
             cancel: cancel.clone(),
         }
     }
 
-    /// Looks, where that is asked for, for the method and strength that suit the clip, as soon
+    /// Looks, where the plan asks for that, for the method and strength that suit the clip, as soon
     /// as the tracks have enough of it; they need a scoring flow.
-    pub fn tune(mut self, tracks: &Tracks, cancel: &CancelToken) -> Result<Self, PipelineError> {
-        if self.job.auto {
-            let job = |settings| self.stabilisation(settings, tracks.clone(), cancel);
-            let tuned = tune(job, self.job.settings, &Progress::default(), cancel)?;
-            self.job.settings = tuned.settings;
+    ///
+    /// # Errors
+    /// As pass 2.
+    pub fn tune(mut self, source: &SoftSource, cancel: &CancelToken) -> Result<Self, PipelineError> {
+        if self.job.plan.plan().auto {
+            let job = |settings| self.stabilisation(source.clone(), settings, cancel);
+            let tuned = tune(job, self.settings, &Progress::default(), cancel)?;
+            self.settings = tuned.settings;
             self.tuned = Some(tuned);
         }
         Ok(self)
@@ -141,34 +152,35 @@ impl Begun {
     /// Nothing is left of any file then.
     pub fn run(
         self,
-        tracks: Tracks,
+        source: SoftSource,
         loss: impl FnOnce() -> Result<Option<String>, PipelineError>,
         progress: &RunProgress,
         cancel: &CancelToken,
-    ) -> Result<Finished, PipelineError> {
-        let stabilisation = self.stabilisation(self.job.settings, tracks.clone(), cancel);
-        let Self { job, size: _, exports, tuned } = self;
-        let segmented = tracks.segmented.clone();
-        let pictures = job.exports.iter().any(|kind| kind.needs_picture()).then_some(job.video.as_path());
+    ) -> Result<RunResult, PipelineError> {
+        let segmented = source.tracks.segmented.clone();
+        let stabilisation = self.stabilisation(source, self.settings, cancel);
+        let Self { job, kinds, exports, settings, tuned } = self;
+        let (plan, video) = (job.plan.plan(), job.clip.path());
+        let pictures = kinds.iter().any(|kind| kind.needs_picture()).then_some(&*job.clip);
         let written = write(stabilisation, exports, pictures, job.memory_bytes / 2, progress);
         if cancel.is_cancelled() {
             return Err(PipelineError::Cancelled);
         }
         let mut written = written?;
         let loss = loss()?;
-        let expected = job.range.count(segmented.length()?.unwrap_or(usize::MAX));
+        let expected = plan.range.count(segmented.length()?.unwrap_or(usize::MAX));
         if written.frames != expected {
             let path = segmented.path().to_owned();
             return Err(PipelineError::IncompleteStore { path, found: written.frames, expected });
         }
         let report = Report {
             program: format!("steadymask {}", env!("CARGO_PKG_VERSION")),
-            video: job.video,
+            video: video.to_owned(),
             frames: written.frames,
-            model: job.manifest.name,
-            settings: job.settings,
+            model: job.plan.manifest().name.clone(),
+            settings,
             tuned: tuned.map(|tuned| tuned.why),
-            leave_out: job.leave_out,
+            leave_out: plan.edits.leave_out.clone(),
             summaries: written.summaries,
             loss,
         };
@@ -178,30 +190,8 @@ impl Begun {
         }
         let files = written.exports.publish()?;
         progress.masks.finish();
-        Ok(Finished { report, files, notes })
+        Ok(RunResult { report, files, notes })
     }
-}
-
-/// The classes as files have them. In class maps a class has the number that its name says, or
-/// else its place in the network's output, where that begins with the background.
-pub fn export_classes(groups: &[ClassGroup], manifest: &Manifest) -> Vec<ExportClass> {
-    let shift = usize::from(manifest.activation != Activation::Softmax);
-    let mut taken: Vec<u8> = Vec::new();
-    for group in groups {
-        let first = group.members().first().copied().unwrap_or(0);
-        let named = manifest.classes.get(first).and_then(|name| class_number(name));
-        let wanted = u8::try_from(named.unwrap_or(first + shift)).ok().filter(|&index| index < VOID_INDEX);
-        let free = wanted.filter(|index| !taken.contains(index));
-        taken.push(free.or_else(|| (1..VOID_INDEX).find(|index| !taken.contains(index))).unwrap_or(0));
-    }
-    let classes = groups.iter().zip(taken);
-    classes
-        .map(|(group, index)| {
-            let first = group.members().first().copied().unwrap_or(0);
-            let colour = palette::class_colour(if first == 0 { 15 } else { first });
-            ExportClass { name: group.name().to_owned(), colour, index }
-        })
-        .collect()
 }
 
 /// What the smoothed side is called in pictures, in ASCII.
@@ -213,7 +203,7 @@ fn label(settings: &Settings) -> String {
     }
 }
 
-struct Written {
+struct WriteResult {
     summaries: Vec<ClassSummary>,
     exports: Exports,
     frames: usize,
@@ -228,18 +218,18 @@ enum Outgoing {
 fn write(
     stabilisation: Stabilisation,
     mut exports: Exports,
-    pictures: Option<&Path>,
+    pictures: Option<&Clip>,
     memory_bytes: usize,
     progress: &RunProgress,
-) -> Result<Written, PipelineError> {
-    let first = stabilisation.range.first;
-    let picture_bytes = 3 * stabilisation.size.pixels();
-    let (outgoing, stream) = channel::bounded(memory_bytes);
+) -> Result<WriteResult, PipelineError> {
+    let first = stabilisation.source.range.first;
+    let picture_bytes = 3 * stabilisation.source.size.pixels();
+    let (outgoing, stream) = bounded::channel(memory_bytes);
     let cancel = stabilisation.cancel.clone();
     let exports_soft = exports.needs_soft();
     thread::scope(|scope| {
         let writer = scope.spawn(move || -> Result<Exports, PipelineError> {
-            process::step_back();
+            process::lower_priority_below_parent();
             for item in stream {
                 if cancel.is_cancelled() {
                     return Err(PipelineError::Cancelled);
@@ -255,12 +245,12 @@ fn write(
             Ok(exports)
         });
         let stabiliser = scope.spawn(move || {
-            process::step_back();
-            let mut pictures = pictures.map(|path| Pictures::open(path, first)).transpose()?;
+            process::lower_priority_below_parent();
+            let mut pictures = pictures.map(|clip| Pictures::open(clip, first)).transpose()?;
             let mut frames = 0;
             let summaries = stabilisation.run(|stable| {
                 let sent = match stable {
-                    Stable::Frame(frame) => {
+                    StabilisationOutput::Frame(frame) => {
                         frames += 1;
                         progress.masks.set_total(progress.network.snapshot().total);
                         let next =
@@ -281,7 +271,7 @@ fn write(
                         };
                         outgoing.send(Outgoing::Frame(frame), bytes)
                     }
-                    Stable::Row(row) => outgoing.send(Outgoing::Row(row), 0),
+                    StabilisationOutput::Row(row) => outgoing.send(Outgoing::Row(row), 0),
                 };
                 // The writer has stopped and says why itself.
                 sent.map_err(|_| PipelineError::Internal("the writer stopped".into()))
@@ -294,7 +284,7 @@ fn write(
         // The writer stops the smoother, and knows why.
         let exports = exports?;
         let (summaries, frames) = stabilised?;
-        Ok(Written { summaries, exports, frames })
+        Ok(WriteResult { summaries, exports, frames })
     })
 }
 
@@ -304,8 +294,8 @@ struct Pictures {
 }
 
 impl Pictures {
-    fn open(path: &Path, first: usize) -> Result<Self, PipelineError> {
-        let mut source = video::open(path)?;
+    fn open(clip: &Clip, first: usize) -> Result<Self, PipelineError> {
+        let mut source = clip.source()?;
         source.seek(FrameIndex::new(first))?;
         Ok(Self { source })
     }

@@ -5,50 +5,50 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::FrameRange;
-use crate::{
-    flow::{Estimator, FlowPair},
-    store::{StoreError, Track},
-};
+use base::frame::FrameRange;
+use flow::{Estimator, FlowPair};
+use store::{StoreError, Track};
 
 /// Motion, measured in one way. Frame t has the flow between frames t − 1 and t.
 #[derive(Clone)]
 pub struct FlowTrack {
+    /// The way in which it is measured.
     pub estimator: Estimator,
+    /// Its place in the store.
     pub track: Arc<Track<FlowPair>>,
     /// Where it is wanted.
     pub range: FrameRange,
-    handed_on: Arc<Mutex<HandedOn>>,
+    recent: Arc<Mutex<RecentFlows>>,
 }
 
-/// Flow that has just been measured and that a reader, close behind, has not come to: it need not
-/// be unpacked and checked once more.
+/// Flow that was measured a moment ago and that a reader close behind has not reached yet. Kept in memory,
+/// it need not be unpacked and checked again.
 #[derive(Default)]
-struct HandedOn {
+struct RecentFlows {
     has_reader: bool,
     pairs: BTreeMap<usize, Arc<FlowPair>>,
 }
 
 impl FlowTrack {
     pub(super) fn new(estimator: Estimator, track: Track<FlowPair>) -> Self {
-        Self { estimator, track: Arc::new(track), range: FrameRange::ALL, handed_on: Arc::default() }
+        Self { estimator, track: Arc::new(track), range: FrameRange::ALL, recent: Arc::default() }
     }
 
     /// Says that somebody is going to [read](Self::wait) from frame to frame.
-    pub(super) fn hand_on(&self) {
-        self.handed_on().has_reader = true;
+    pub(super) fn expect_reader(&self) {
+        self.recent().has_reader = true;
     }
 
     /// Stores the flow to frame `index`. Up to `limit_bytes` of what a reader has not come to
     /// stay in memory.
     pub(super) fn put(&self, index: usize, pair: FlowPair, limit_bytes: usize) -> Result<(), StoreError> {
         let pair = Arc::new(pair);
-        let mut handed_on = self.handed_on();
+        let mut recent = self.recent();
         // Those in front are read first, so where there is no room it is the new one that goes.
-        if handed_on.has_reader && (handed_on.pairs.len() + 1) * pair.bytes() <= limit_bytes {
-            handed_on.pairs.insert(index, pair.clone());
+        if recent.has_reader && (recent.pairs.len() + 1) * pair.bytes() <= limit_bytes {
+            recent.pairs.insert(index, pair.clone());
         }
-        drop(handed_on);
+        drop(recent);
         self.track.put(index, &pair)
     }
 
@@ -60,9 +60,9 @@ impl FlowTrack {
     ) -> Result<Option<Arc<FlowPair>>, StoreError> {
         self.track.wait_for(index, go_on);
         let fresh = {
-            let mut handed_on = self.handed_on();
-            let later = handed_on.pairs.split_off(&(index + 1));
-            std::mem::replace(&mut handed_on.pairs, later).remove(&index)
+            let mut recent = self.recent();
+            let later = recent.pairs.split_off(&(index + 1));
+            std::mem::replace(&mut recent.pairs, later).remove(&index)
         };
         match fresh {
             Some(pair) => Ok(Some(pair)),
@@ -70,8 +70,8 @@ impl FlowTrack {
         }
     }
 
-    fn handed_on(&self) -> MutexGuard<'_, HandedOn> {
-        self.handed_on.lock().unwrap_or_else(PoisonError::into_inner)
+    fn recent(&self) -> MutexGuard<'_, RecentFlows> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether frame `index` of a pass over `range` should have a flow and has none.
@@ -88,7 +88,9 @@ impl FlowTrack {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{flow::FlowField, frame::FrameSize, store::Store};
+    use base::frame::FrameSize;
+    use flow::FlowField;
+    use store::Store;
 
     #[test]
     fn what_is_handed_on_is_what_is_stored_and_no_more_than_fits() {
@@ -100,17 +102,17 @@ mod tests {
         let clip = Store::new(folder.path().to_owned(), u64::MAX).clip("clip").unwrap();
         let flow = FlowTrack::new(Estimator::Farneback, clip.track("flow").unwrap());
         flow.put(0, pairs[0].clone(), usize::MAX).unwrap();
-        assert!(flow.handed_on().pairs.is_empty(), "nobody reads");
-        flow.hand_on();
+        assert!(flow.recent().pairs.is_empty(), "nobody reads");
+        flow.expect_reader();
         for (index, pair) in pairs.iter().enumerate() {
             flow.put(index, pair.clone(), 3 * pair.bytes()).unwrap();
         }
-        assert_eq!(flow.handed_on().pairs.len(), 3);
+        assert_eq!(flow.recent().pairs.len(), 3);
         // A reader that leaves some out leaves nothing behind.
         for index in [0, 2, 3, 4] {
             let read = flow.wait(index, || true).unwrap();
             assert_eq!(read.as_deref(), Some(&pairs[index]));
-            assert!(flow.handed_on().pairs.keys().all(|&later| later > index));
+            assert!(flow.recent().pairs.keys().all(|&later| later > index));
         }
         assert_eq!(flow.wait(5, || true).unwrap(), None);
     }

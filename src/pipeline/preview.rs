@@ -9,36 +9,33 @@ use std::{collections::HashMap, ops::RangeInclusive, sync::Arc};
 
 use rayon::prelude::*;
 
-use super::{FrameRange, PipelineError, Tracks, between::between};
-use crate::{
-    export::MaskPair,
-    flow::FlowPair,
+use super::{PipelineError, SoftSource};
+use base::{
     frame::FrameSize,
-    mask::Mask,
-    region::Region,
-    segment::{ClassGroup, Manifest, probabilities},
-    smooth::{Frames, Masks, Settings, Step, decide, harden, outside},
-    video::Proxy,
+    mask::{Mask, MaskPair, Masks},
 };
+use flow::FlowPair;
+use smooth::{FrameSource, Settings, Transition, argmax, binarise, exclude};
+use video::Proxy;
 
 /// The long side of the grid of a draft's flow.
 const DRAFT_GRID_PX: u32 = 320;
 /// A draft sees no farther: the best settings' weights have sunk to a twelfth there.
 const DRAFT_REACH: usize = 24;
 
+/// How exact a preview is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
+    /// Small, and quick enough to follow a slider.
     Draft,
+    /// At the size of the picture.
     Full,
 }
 
 /// Reads single frames of the tracks. What was read is kept for a while, nearest first, so
 /// another setting of the same frame, or the next frame, is quick.
 pub struct Preview {
-    tracks: Tracks,
-    range: FrameRange,
-    manifest: Manifest,
-    groups: Vec<ClassGroup>,
+    source: SoftSource,
     draft: Level,
     full: Level,
     /// Whether a scene begins with the frame.
@@ -55,18 +52,20 @@ struct Level {
     flows: HashMap<usize, Arc<FlowPair>>,
 }
 
-/// The masks of one frame, in the order of the groups.
+/// The masks of one frame, in the order of the plan's classes.
 #[derive(Clone, Debug)]
-pub struct Previewed {
+pub struct PreviewFrame {
+    /// Raw and smoothed, for each class.
     pub masks: Vec<MaskPair>,
     /// The probabilities that the masks are decided by.
     pub raw: Masks,
+    /// What the smoothed masks are decided by.
     pub smoothed: Masks,
     /// All neighbours that have a say were there; until pass 1 has them, fewer have.
     pub complete: bool,
 }
 
-impl Previewed {
+impl PreviewFrame {
     /// Two settings side by side: the smoothed masks of `other` in the place of the raw ones.
     pub fn beside(self, other: Self) -> Self {
         let masks = self.masks.into_iter().zip(other.masks);
@@ -80,19 +79,12 @@ impl Previewed {
 }
 
 impl Preview {
-    /// `range` is that of the pass that the preview stands for: its smoother sees no frame
-    /// outside it. `memory_bytes` are for the draft and for the full detail.
-    pub fn new(
-        tracks: Tracks,
-        range: FrameRange,
-        manifest: Manifest,
-        groups: Vec<ClassGroup>,
-        size: FrameSize,
-        [draft_bytes, full_bytes]: [usize; 2],
-    ) -> Self {
-        let draft = Level::new(Proxy::size_for(size), draft_bytes);
-        let full = Level::new(size, full_bytes);
-        Self { tracks, range, manifest, groups, draft, full, cuts: HashMap::new() }
+    /// The smoother sees no frame outside the source's range. `memory_bytes` are for the draft and for
+    /// the full detail.
+    pub fn new(source: SoftSource, [draft_bytes, full_bytes]: [usize; 2]) -> Self {
+        let draft = Level::new(Proxy::size_for(source.size), draft_bytes);
+        let full = Level::new(source.size, full_bytes);
+        Self { source, draft, full, cuts: HashMap::new() }
     }
 
     /// The masks of frame `index` as pass 2 would give them, or `None` while the network has
@@ -104,12 +96,11 @@ impl Preview {
         &mut self,
         index: usize,
         settings: &Settings,
-        leave_out: &Region,
         detail: Detail,
         go_on: &(dyn Fn() -> bool + Sync),
-    ) -> Result<Option<Previewed>, PipelineError> {
+    ) -> Result<Option<PreviewFrame>, PipelineError> {
         settings.check()?;
-        if !self.range.contains(index) {
+        if !self.source.range.contains(index) {
             return Ok(None);
         }
         self.level(detail).centre = index;
@@ -117,44 +108,46 @@ impl Preview {
         let mut range = self.neighbours(index, settings);
         if detail == Detail::Draft {
             self.warm(index, settings, go_on)?;
-            range = drafted(range, index);
+            range = draft_range(range, index);
         }
-        let mut reading = Reading { preview: self, detail, go_on };
+        let mut reading = PreviewReader { preview: self, detail, go_on };
         let smoothed = settings.smooth_one(&mut reading, range.clone(), index)?;
-        let leave_out = self.left_out(leave_out, detail);
-        let masks = outside(decide(&raw, settings.threshold, settings.overlap), leave_out.as_ref())
+        let leave_out = self.left_out(detail);
+        let masks = exclude(argmax(&raw, settings.threshold, settings.overlap), leave_out.as_ref())
             .into_iter()
-            .zip(harden(&smoothed, settings, leave_out.as_ref()))
+            .zip(binarise(&smoothed, settings, leave_out.as_ref()))
             .map(|(raw, smoothed)| MaskPair { raw, smoothed })
             .collect();
         let wanted = self.wanted(index, settings);
         let (before, after) = settings.reach();
         let is_cut_short = index - wanted.start() == before || (after > 0 && wanted.end() - index == after);
         let complete = range == wanted && !(is_cut_short && settings.remembers_farther());
-        Ok(Some(Previewed { masks, raw, smoothed, complete }))
+        Ok(Some(PreviewFrame { masks, raw, smoothed, complete }))
     }
 
     /// The masks of frame `index` before smoothing, or `None` while the network has not seen
     /// it.
+    ///
+    /// # Errors
+    /// When the store can't be read.
     pub fn raw(
         &mut self,
         index: usize,
         settings: &Settings,
-        leave_out: &Region,
         detail: Detail,
     ) -> Result<Option<Vec<Mask>>, PipelineError> {
-        if !self.range.contains(index) {
+        if !self.source.range.contains(index) {
             return Ok(None);
         }
         self.level(detail).centre = index;
         let Some(masks) = self.masks(index, detail)? else { return Ok(None) };
-        let leave_out = self.left_out(leave_out, detail);
-        Ok(Some(outside(decide(&masks, settings.threshold, settings.overlap), leave_out.as_ref())))
+        let leave_out = self.left_out(detail);
+        Ok(Some(exclude(argmax(&masks, settings.threshold, settings.overlap), leave_out.as_ref())))
     }
 
-    fn left_out(&mut self, leave_out: &Region, detail: Detail) -> Option<Mask> {
+    fn left_out(&mut self, detail: Detail) -> Option<Mask> {
         let (whole, size) = (self.full.size, self.level(detail).size);
-        let mask = leave_out.mask(whole)?;
+        let mask = self.source.left_out()?;
         let along = |at: usize, side: usize, whole: usize| (2 * at + 1) * whole / (2 * side);
         Some(Mask::from_fn(size, |x, y| {
             mask.get(along(x, size.width(), whole.width()), along(y, size.height(), whole.height()))
@@ -164,9 +157,9 @@ impl Preview {
     /// The frames that have a say in frame `index` and are there without a gap.
     pub fn neighbours(&self, index: usize, settings: &Settings) -> RangeInclusive<usize> {
         let wanted = self.wanted(index, settings);
-        let flow = self.tracks.flow.as_ref().filter(|_| settings.motion.is_on());
+        let flow = self.source.tracks.flow.as_ref().filter(|_| settings.motion.is_on());
         let is_joined = |at: usize| flow.is_none_or(|flow| flow.track.contains(at));
-        let is_seen = |at: usize| self.tracks.has_masks(at, self.range);
+        let is_seen = |at: usize| self.source.tracks.has_masks(at, self.source.range);
         let (mut first, mut last) = (index, index);
         while first > *wanted.start() && is_joined(first) && is_seen(first - 1) {
             first -= 1;
@@ -181,9 +174,10 @@ impl Preview {
     fn wanted(&self, index: usize, settings: &Settings) -> RangeInclusive<usize> {
         let (before, after) = settings.reach();
         // What can't be read has no length either.
-        let frames = self.tracks.segmented.length().ok().flatten();
-        let last = self.range.last.min(frames.unwrap_or(usize::MAX).saturating_sub(1));
-        index.saturating_sub(before).max(self.range.first)..=index.saturating_add(after).min(last).max(index)
+        let frames = self.source.tracks.segmented.length().ok().flatten();
+        let last = self.source.range.last.min(frames.unwrap_or(usize::MAX).saturating_sub(1));
+        index.saturating_sub(before).max(self.source.range.first)
+            ..=index.saturating_add(after).min(last).max(index)
     }
 
     /// How many frames must be read before a draft of frame `index` can be made.
@@ -192,10 +186,10 @@ impl Preview {
     }
 
     fn cold_frames(&self, index: usize, settings: &Settings) -> Vec<usize> {
-        let range = drafted(self.neighbours(index, settings), index);
+        let range = draft_range(self.neighbours(index, settings), index);
         let is_cold = |&at: &usize| {
             let has_step = at == *range.start()
-                || self.tracks.flow.is_none()
+                || self.source.tracks.flow.is_none()
                 || self.draft.flows.contains_key(&at)
                 || (!settings.motion.is_on() && self.cuts.contains_key(&at));
             !(has_step && self.draft.masks.contains_key(&at))
@@ -227,7 +221,7 @@ impl Preview {
                     Some(masks) => Some(masks.clone()),
                     None => self.read_masks(at, self.draft.size)?,
                 };
-                let flow = if self.draft.flows.contains_key(&at) { None } else { self.read_flow(at)? };
+                let flow = if self.draft.flows.contains_key(&at) { None } else { self.source.flow(at)? };
                 Ok((at, masks, flow.map(|flow| self.reduced(flow))))
             };
             let read: Vec<_> = frames.par_iter().map(read).collect::<Result<_, PipelineError>>()?;
@@ -265,7 +259,7 @@ impl Preview {
         if let Some(known) = self.level(detail).flows.get(&at) {
             return Ok(Some(known.clone()));
         }
-        let Some(flow) = self.read_flow(at)? else { return Ok(None) };
+        let Some(flow) = self.source.flow(at)? else { return Ok(None) };
         self.cuts.insert(at, flow.is_cut());
         // It is in memory now, and the next slider wants it small.
         if detail == Detail::Draft || !self.draft.flows.contains_key(&at) {
@@ -280,36 +274,8 @@ impl Preview {
     }
 
     fn read_masks(&self, at: usize, size: FrameSize) -> Result<Option<Masks>, PipelineError> {
-        if self.tracks.unseen(at, self.range).is_some() {
-            return self.masks_between(at, size);
-        }
-        let segmented = self.tracks.segmented.get(at)?;
-        Ok(segmented.map(|found| probabilities(&found.logits, &self.manifest, &self.groups, size).into()))
-    }
-
-    /// The masks of a frame that the network does not see, as pass 2 makes them.
-    fn masks_between(&self, at: usize, size: FrameSize) -> Result<Option<Masks>, PipelineError> {
-        let Some((before, after, last)) = self.tracks.around(at, self.range) else { return Ok(None) };
-        if !self.tracks.has_masks(at, self.range) {
-            return Ok(None);
-        }
-        let Some(seen_before) = self.read_masks(before, size)? else { return Ok(None) };
-        let seen_after = match after {
-            Some(after) => match self.read_masks(after, size)? {
-                Some(masks) => Some(masks),
-                None => return Ok(None),
-            },
-            None => None,
-        };
-        let fit = |flow: Arc<FlowPair>| if size == self.draft.size { self.reduced(flow) } else { flow };
-        let flows = (before + 1..=last).map(|at| Ok(self.read_flow(at)?.map(fit)));
-        let flows: Vec<_> = flows.collect::<Result<_, PipelineError>>()?;
-        Ok(between(&seen_before, seen_after.as_ref(), &flows).into_iter().nth(at - before - 1))
-    }
-
-    fn read_flow(&self, at: usize) -> Result<Option<Arc<FlowPair>>, PipelineError> {
-        let Some(flow) = self.tracks.flow.as_ref().filter(|_| at > self.range.first) else { return Ok(None) };
-        Ok(flow.track.get(at)?.map(Arc::new))
+        let is_draft = size == self.draft.size;
+        self.source.masks(at, size, &|flow| if is_draft { self.reduced(flow) } else { flow })
     }
 
     fn reduced(&self, flow: Arc<FlowPair>) -> Arc<FlowPair> {
@@ -352,18 +318,18 @@ fn keep_nearest<T>(
 }
 
 /// The part of a neighbourhood that a draft sees.
-fn drafted(range: RangeInclusive<usize>, index: usize) -> RangeInclusive<usize> {
+fn draft_range(range: RangeInclusive<usize>, index: usize) -> RangeInclusive<usize> {
     *range.start().max(&index.saturating_sub(DRAFT_REACH))..=*range.end().min(&(index + DRAFT_REACH))
 }
 
 /// The preview as a smoother reads it.
-struct Reading<'a> {
+struct PreviewReader<'a> {
     preview: &'a mut Preview,
     detail: Detail,
     go_on: &'a (dyn Fn() -> bool + Sync),
 }
 
-impl Frames for Reading<'_> {
+impl FrameSource for PreviewReader<'_> {
     type Error = PipelineError;
 
     fn masks(&mut self, at: usize) -> Result<Masks, PipelineError> {
@@ -373,16 +339,16 @@ impl Frames for Reading<'_> {
         self.preview.masks(at, self.detail)?.ok_or_else(|| gone(at))
     }
 
-    fn step(&mut self, at: usize, moves: bool) -> Result<Step, PipelineError> {
+    fn transition(&mut self, at: usize, moves: bool) -> Result<Transition, PipelineError> {
         let is_cut = self.preview.cuts.get(&at).copied();
         if is_cut == Some(true) || (is_cut == Some(false) && !moves) {
-            return Ok(if is_cut == Some(true) { Step::Cut } else { Step::Still });
+            return Ok(if is_cut == Some(true) { Transition::Cut } else { Transition::Still });
         }
         match self.preview.flow(at, self.detail)? {
-            Some(flow) if flow.is_cut() => Ok(Step::Cut),
-            Some(flow) if moves => Ok(Step::Along(flow)),
+            Some(flow) if flow.is_cut() => Ok(Transition::Cut),
+            Some(flow) if moves => Ok(Transition::Along(flow)),
             None if moves => Err(gone(at)),
-            _ => Ok(Step::Still),
+            _ => Ok(Transition::Still),
         }
     }
 }

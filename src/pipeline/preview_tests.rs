@@ -1,15 +1,17 @@
 use half::f16;
 
 use super::*;
-use crate::{
-    flow::{Estimator, FlowField, Quality},
-    frame::Timestamp,
-    metrics::MeterSettings,
-    pipeline::{CancelToken, Segmented, Stabilisation, Stable},
-    segment::Logits,
-    smooth::{Input, Method, Switch, Timing, Window},
-    store::{ClipStore, Store},
+use crate::{CancelToken, Stabilisation, StabilisationOutput, Tracks};
+use base::{
+    frame::{FrameRange, Timestamp},
+    region::Region,
 };
+use flow::{Estimator, FlowField, Quality};
+use metrics::MeterSettings;
+use plan::{Edits, Plan};
+use segment::{Logits, Manifest, NetworkFile};
+use smooth::{Input, Method, Switch, Timing, Window};
+use store::{ClipStore, SegmentedFrame, Store};
 
 const FRAMES: usize = 40;
 const CUT: usize = 23;
@@ -50,7 +52,7 @@ fn clip(folder: &tempfile::TempDir) -> (ClipStore, Tracks) {
             }
         }
         let logits = Logits { classes: 3, height, width, values };
-        let value = Segmented { timestamp: Timestamp::from_micros(40_000 * frame as i64), logits };
+        let value = SegmentedFrame { timestamp: Timestamp::from_micros(40_000 * frame as i64), logits };
         tracks.segmented.put(frame, &value).unwrap();
         if frame > 0 {
             let grid = flow.grid_for(size());
@@ -64,33 +66,34 @@ fn clip(folder: &tempfile::TempDir) -> (ClipStore, Tracks) {
     (store, tracks)
 }
 
-fn preview(tracks: &Tracks, groups: &[ClassGroup]) -> Preview {
-    let range = FrameRange { first: 2, last: FRAMES - 2 };
-    Preview::new(tracks.clone(), range, manifest(), groups.to_vec(), size(), [64 << 20, 1 << 20])
+fn source(tracks: &Tracks, leave_out: Region) -> SoftSource {
+    let plan = Plan {
+        classes: vec!["person".into(), "car".into()],
+        range: FrameRange { first: 2, last: FRAMES - 2 },
+        edits: Edits { leave_out },
+        ..Plan::default()
+    };
+    let found = NetworkFile { pt: "test.pt".into(), manifest: manifest(), is_ours: true };
+    SoftSource::new(Arc::new(plan.resolve_with(found).unwrap()), tracks.clone(), size())
 }
 
-fn groups() -> Vec<ClassGroup> {
-    ["person", "car"].map(|name| ClassGroup::parse(name, &manifest()).unwrap()).to_vec()
+fn preview(tracks: &Tracks) -> Preview {
+    Preview::new(source(tracks, Region::default()), [64 << 20, 1 << 20])
 }
 
 /// The masks of all frames in the range by pass 2.
 fn pass_2(tracks: &Tracks, settings: &Settings) -> Vec<Vec<MaskPair>> {
     let mut masks = Vec::new();
     Stabilisation {
-        tracks: tracks.clone(),
-        range: FrameRange { first: 2, last: FRAMES - 2 },
-        manifest: manifest(),
-        groups: groups(),
+        source: source(tracks, Region::default()),
         settings: *settings,
-        size: size(),
         memory_bytes: 256 << 20,
         meter: MeterSettings::default(),
         truth: None,
-        leave_out: Region::default(),
         cancel: CancelToken::new(),
     }
     .run(|stable| {
-        if let Stable::Frame(frame) = stable {
+        if let StabilisationOutput::Frame(frame) = stable {
             masks.push(frame.masks);
         }
         Ok(())
@@ -120,10 +123,9 @@ fn a_preview_is_what_pass_2_gives() {
     });
     for settings in all {
         let expected = pass_2(&tracks, &settings);
-        let mut preview = preview(&tracks, &groups());
+        let mut preview = preview(&tracks);
         for index in [2, 3, 12, CUT - 1, CUT, CUT + 6, FRAMES - 2] {
-            let found =
-                preview.frame(index, &settings, &Region::default(), Detail::Full, &|| true).unwrap().unwrap();
+            let found = preview.frame(index, &settings, Detail::Full, &|| true).unwrap().unwrap();
             let expected = &expected[index - 2];
             for (found, expected) in found.masks.iter().zip(expected) {
                 assert_eq!(found.raw, expected.raw);
@@ -150,9 +152,8 @@ fn frames_that_the_network_does_not_see_are_previewed_too() {
     let expected = pass_2(&tracks, &settings);
     assert!(expected != pass_2(&Tracks { unseen: None, ..tracks.clone() }, &settings));
     for index in [2, 4, CUT - 1, CUT, CUT + 2, FRAMES - 3, FRAMES - 2] {
-        let mut preview = preview(&tracks, &groups());
-        let mut frame =
-            |detail| preview.frame(index, &settings, &Region::default(), detail, &|| true).unwrap().unwrap();
+        let mut preview = preview(&tracks);
+        let mut frame = |detail| preview.frame(index, &settings, detail, &|| true).unwrap().unwrap();
         assert!(frame(Detail::Full).masks == expected[index - 2], "frame {index}");
         assert!(frame(Detail::Draft).complete, "frame {index}");
     }
@@ -163,9 +164,9 @@ fn a_draft_is_close_and_reads_nothing_twice() {
     let folder = tempfile::tempdir().unwrap();
     let (_store, tracks) = clip(&folder);
     let settings = Settings::default();
-    let mut preview = preview(&tracks, &groups());
-    let full = preview.frame(12, &settings, &Region::default(), Detail::Full, &|| true).unwrap().unwrap();
-    let draft = preview.frame(12, &settings, &Region::default(), Detail::Draft, &|| true).unwrap().unwrap();
+    let mut preview = preview(&tracks);
+    let full = preview.frame(12, &settings, Detail::Full, &|| true).unwrap().unwrap();
+    let draft = preview.frame(12, &settings, Detail::Draft, &|| true).unwrap().unwrap();
     let small = draft.masks[0].smoothed.size();
     assert_eq!(small, Proxy::size_for(size()));
     for (full, draft) in full.masks.iter().zip(&draft.masks) {
@@ -178,7 +179,7 @@ fn a_draft_is_close_and_reads_nothing_twice() {
     }
     let other = Settings { method: Method::Median, window: Window::new(31).unwrap(), ..settings };
     assert_eq!(preview.cold(12, &other), 0);
-    assert!(preview.frame(12, &other, &Region::default(), Detail::Draft, &|| true).unwrap().is_some());
+    assert!(preview.frame(12, &other, Detail::Draft, &|| true).unwrap().is_some());
 }
 
 #[test]
@@ -188,10 +189,9 @@ fn what_is_not_there_yet_is_left_out_and_said() {
     let (_other, whole) = clip(&tempfile::tempdir().unwrap());
     let tracks =
         Tracks::open(&store, &manifest(), size(), Some(Estimator::Dis(Quality::Fine)), None).unwrap();
-    let mut preview = preview(&tracks, &groups());
+    let mut preview = preview(&tracks);
     let settings = Settings::default();
-    let mut frame =
-        |index| preview.frame(index, &settings, &Region::default(), Detail::Full, &|| true).unwrap();
+    let mut frame = |index| preview.frame(index, &settings, Detail::Full, &|| true).unwrap();
     assert!(frame(9).is_none());
     // The network was hurried to frame 9; its neighbours come later.
     for index in [5, 9] {
@@ -200,7 +200,7 @@ fn what_is_not_there_yet_is_left_out_and_said() {
     let alone = frame(9).unwrap();
     assert!(!alone.complete);
     assert_eq!(alone.raw, alone.smoothed);
-    let abandoned = preview.frame(9, &settings, &Region::default(), Detail::Full, &|| false);
+    let abandoned = preview.frame(9, &settings, Detail::Full, &|| false);
     assert!(matches!(abandoned, Err(PipelineError::Cancelled)));
 }
 
@@ -209,14 +209,15 @@ fn outside_the_range_there_are_no_masks() {
     let folder = tempfile::tempdir().unwrap();
     let (_store, tracks) = clip(&folder);
     let range = FrameRange { first: 6, last: 10 };
-    let mut preview = Preview::new(tracks.clone(), range, manifest(), groups(), size(), [1 << 24, 1 << 24]);
+    let source = SoftSource { range, ..source(&tracks, Region::default()) };
+    let mut preview = Preview::new(source, [1 << 24, 1 << 24]);
     let settings = Settings::default();
     for detail in [Detail::Draft, Detail::Full] {
         for index in [0, 5, 11, FRAMES + 3] {
-            let frame = preview.frame(index, &settings, &Region::default(), detail, &|| true).unwrap();
+            let frame = preview.frame(index, &settings, detail, &|| true).unwrap();
             assert!(frame.is_none() && !tracks.has_masks(index, range), "{index}");
-            assert!(preview.raw(index, &settings, &Region::default(), detail).unwrap().is_none());
+            assert!(preview.raw(index, &settings, detail).unwrap().is_none());
         }
-        assert!(preview.frame(6, &settings, &Region::default(), detail, &|| true).unwrap().is_some());
+        assert!(preview.frame(6, &settings, detail, &|| true).unwrap().is_some());
     }
 }

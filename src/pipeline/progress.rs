@@ -12,9 +12,9 @@ use std::{
 use super::PipelineError;
 
 /// How often paused work looks whether it may go on.
-const PAUSE_LOOK: Duration = Duration::from_millis(20);
+const PAUSE_POLL: Duration = Duration::from_millis(20);
 
-/// Made fresh for each job and never reset.
+/// Stops a job. Made anew for each job and never reset; clones share one state.
 ///
 /// It can hold work back, too: what is paused waits at its next [checkpoint](Self::checkpoint).
 #[derive(Clone, Debug, Default)]
@@ -25,23 +25,28 @@ pub struct CancelToken {
 }
 
 impl CancelToken {
+    /// A token of its own.
     pub fn new() -> Self {
         Self::default()
     }
 
+    /// For good.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Release);
     }
 
+    /// Whether it, or one it is a child of, is cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Acquire)
             || self.parent.as_ref().is_some_and(|parent| parent.is_cancelled())
     }
 
+    /// Holds work back, or lets it go on.
     pub fn pause(&self, paused: bool) {
         self.paused.store(paused, Ordering::Release);
     }
 
+    /// Whether it, or one it is a child of, is paused.
     pub fn is_paused(&self) -> bool {
         self.paused.load(Ordering::Acquire) || self.parent.as_ref().is_some_and(|parent| parent.is_paused())
     }
@@ -58,7 +63,7 @@ impl CancelToken {
             if !self.is_paused() {
                 return Ok(());
             }
-            thread::sleep(PAUSE_LOOK);
+            thread::sleep(PAUSE_POLL);
         }
     }
 
@@ -68,7 +73,7 @@ impl CancelToken {
     }
 }
 
-/// The frames that one pass has done. Cheap to clone; all clones are one.
+/// The frames that one pass has done. Cheap to clone; clones share one count.
 #[derive(Clone, Debug, Default)]
 pub struct Progress(Arc<Counter>);
 
@@ -85,17 +90,23 @@ struct Counter {
     notes: Mutex<Vec<String>>,
 }
 
-/// What there is to show of a pass.
+/// The progress of a pass at one moment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Snapshot {
+    /// Frames.
     pub done: usize,
+    /// Frames; `None` while it is not known.
     pub total: Option<usize>,
+    /// Without frames that took no work; `None` before the second one that did.
     pub frames_per_sec: Option<f64>,
+    /// How long the rest takes at this rate.
     pub left: Option<Duration>,
+    /// Whether the pass has come to its end.
     pub finished: bool,
 }
 
 impl Progress {
+    /// With so many frames to do, if that is known.
     pub fn new(total: Option<usize>) -> Self {
         let progress = Self::default();
         progress.set_total(total);
@@ -107,6 +118,7 @@ impl Progress {
         self.0.total.store(total.unwrap_or(0), Ordering::Relaxed);
     }
 
+    /// One frame more is done.
     pub fn advance(&self) {
         self.0.started.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Instant::now);
         self.0.done.fetch_add(1, Ordering::Relaxed);
@@ -134,6 +146,7 @@ impl Progress {
         self.0.finished.store(true, Ordering::Relaxed);
     }
 
+    /// How far the pass is now.
     pub fn snapshot(&self) -> Snapshot {
         let done = self.0.done.load(Ordering::Relaxed);
         let total = match self.0.total.load(Ordering::Relaxed) {
@@ -194,7 +207,7 @@ mod tests {
             work.pause(true);
             work.checkpoint()
         });
-        thread::sleep(4 * PAUSE_LOOK);
+        thread::sleep(4 * PAUSE_POLL);
         assert!(!passed.load(Ordering::SeqCst));
         token.pause(false);
         while !passed.load(Ordering::SeqCst) {

@@ -1,13 +1,11 @@
 //! Small pictures of a whole clip, for a timeline that answers at once.
 
-use std::{path::Path, sync::Arc, thread, time::Duration};
+use std::{sync::Arc, thread, time::Duration};
 
 use super::{CancelToken, PipelineError};
-use crate::{
-    frame::{Frame, FrameIndex},
-    store::{StoreError, Track},
-    video::{self, Proxy},
-};
+use base::frame::{Frame, FrameIndex};
+use store::{StoreError, Track};
+use video::{Clip, Proxy};
 
 /// No clip's proxies take more of the disk, about 50,000 frames' worth.
 const MOST_BYTES: u64 = 1 << 30;
@@ -29,7 +27,7 @@ pub(super) fn put(track: &Track<Proxy>, frame: &Frame) -> Result<(), StoreError>
 /// # Errors
 /// When the video or the store fails, and [`PipelineError::Cancelled`].
 pub fn make_proxies(
-    video: &Path,
+    clip: &Clip,
     track: &Arc<Track<Proxy>>,
     cancel: &CancelToken,
 ) -> Result<(), PipelineError> {
@@ -37,7 +35,7 @@ pub fn make_proxies(
     let mut source = None;
     while track.length()?.is_none_or(|frames| index < frames) && track.bytes() < MOST_BYTES {
         cancel.checkpoint()?;
-        if track.is_written() {
+        if track.has_writer() {
             thread::sleep(TURN);
             continue;
         }
@@ -47,7 +45,7 @@ pub fn make_proxies(
         }
         let source = match &mut source {
             Some(source) => source,
-            none => none.insert(video::open(video)?),
+            none => none.insert(clip.source()?),
         };
         // Next to nothing where it is the next frame anyway.
         source.seek(FrameIndex::new(index))?;

@@ -1,33 +1,43 @@
-//! What pass 1 finds out of a clip, and which frames it still has to look at.
+//! The results of pass 1 in the store, and which frames it still has to work on.
 
 use std::sync::Arc;
 
-use super::{Every, FlowTrack, PipelineError};
-use crate::{
-    flow::Estimator,
-    frame::{FrameSize, Timestamp},
-    segment::{Logits, Manifest},
-    store::{ClipStore, StoreError, Track},
-};
+use super::FlowTrack;
+use base::frame::{Every, FrameRange, FrameSize, Timestamp};
+use flow::{Estimator, Quality};
+use plan::Resolved;
+use segment::Manifest;
+use store::{ClipStore, SegmentedFrame, StoreError, Track};
 
-/// What the network said of a frame, and when the frame is shown.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Segmented {
-    pub timestamp: Timestamp,
-    pub logits: Logits,
-}
+/// What the smoother follows.
+pub const FLOW: Estimator = Estimator::Dis(Quality::Fine);
+
+/// What smoothing is judged by where it is compared: not the flow that the smoother follows,
+/// or it would mark its own work.
+pub const SCORING_FLOW: Estimator = Estimator::Farneback;
 
 /// The results of pass 1.
 #[derive(Clone)]
 pub struct Tracks {
-    pub segmented: Arc<Track<Segmented>>,
+    /// What the network says of each frame that it sees.
+    pub segmented: Arc<Track<SegmentedFrame>>,
     /// What the smoother follows; `None` where motion is not asked for.
     pub flow: Option<FlowTrack>,
     /// What warped metrics are measured with, where it shall not be the smoother's own flow.
     pub scoring_flow: Option<FlowTrack>,
+    /// The network sees every Nth frame.
     pub every: Every,
     /// When the frames are shown that the network does not see.
     pub unseen: Option<Arc<Track<Timestamp>>>,
+}
+
+/// The frames that the network sees around one that it does not see.
+pub(super) struct SeenAround {
+    pub before: usize,
+    /// `None` where the clip ends first.
+    pub after: Option<usize>,
+    /// The last frame up to which the motion is needed.
+    pub last: usize,
 }
 
 impl Tracks {
@@ -59,13 +69,36 @@ impl Tracks {
         })
     }
 
+    /// The tracks that a plan reads of this clip of pictures of this `size`. `needs_motion` asks for
+    /// motion even where the plan's own settings don't follow it.
+    ///
+    /// # Errors
+    /// When the store can't be read or written.
+    pub fn of_plan(
+        clip: &ClipStore,
+        plan: &Resolved,
+        size: FrameSize,
+        needs_motion: bool,
+        scoring_flow: Option<Estimator>,
+    ) -> Result<Self, StoreError> {
+        let (settings, every) = (&plan.plan().settings, plan.plan().every);
+        let flow = (needs_motion || settings.motion.is_on() || !every.is_one()).then_some(FLOW);
+        Self::open(clip, plan.manifest(), size, flow, scoring_flow)?.with_every(clip, every)
+    }
+
     /// With the network on some frames only; those between need the flow that is followed.
+    ///
+    /// # Errors
+    /// When the store can't be read or written.
     pub fn with_every(self, clip: &ClipStore, every: Every) -> Result<Self, StoreError> {
         let times = (!every.is_one()).then(|| Self::times(clip)).transpose()?;
         Ok(Self { every, unseen: times, ..self })
     }
 
     /// When frames are shown, whatever network sees them.
+    ///
+    /// # Errors
+    /// When the store can't be read or written.
     pub fn times(clip: &ClipStore) -> Result<Arc<Track<Timestamp>>, StoreError> {
         clip.track("times").map(Arc::new)
     }
@@ -84,26 +117,30 @@ impl Tracks {
         if self.unseen(index, range).is_none() {
             return self.segmented.contains(index);
         }
-        self.around(index, range).is_some_and(|(before, after, last)| {
+        self.around(index, range).is_some_and(|SeenAround { before, after, last }| {
             let is_moved = |at| self.flow.as_ref().is_none_or(|flow| flow.track.contains(at));
             [Some(before), after].into_iter().flatten().all(|at| self.segmented.contains(at))
                 && (before + 1..=last).all(is_moved)
         })
     }
 
-    /// The frames that an unseen one comes from: that before it, that after it, if the clip goes
-    /// so far, and the last one up to which the motion counts. `None` while the clip's end is
-    /// too near to tell.
-    pub(super) fn around(&self, index: usize, range: FrameRange) -> Option<(usize, Option<usize>, usize)> {
+    /// The frames that an unseen one is made of. `None` while the end of the clip is not known and may
+    /// come before the next frame that the network sees.
+    pub(super) fn around(&self, index: usize, range: FrameRange) -> Option<SeenAround> {
         let (before, after) = self.every.around(index, range);
         // What can't be read has no length either.
         match self.segmented.length().ok().flatten() {
-            Some(frames) if after >= frames => (index < frames).then_some((before, None, frames - 1)),
-            _ => Some((before, Some(after), after)),
+            Some(frames) if after >= frames => {
+                (index < frames).then_some(SeenAround { before, after: None, last: frames - 1 })
+            }
+            _ => Some(SeenAround { before, after: Some(after), last: after }),
         }
     }
 
     /// When frame `index` is shown, if pass 1 has come to it.
+    ///
+    /// # Errors
+    /// When the store can't be read.
     pub fn timestamp(&self, index: usize, range: FrameRange) -> Result<Option<Timestamp>, StoreError> {
         match self.unseen(index, range) {
             Some(unseen) => unseen.get(index),
@@ -135,39 +172,5 @@ impl Tracks {
 
     pub(super) fn lacks(&self, index: usize, range: FrameRange) -> bool {
         !self.knows(index, range) || self.flows().any(|flow| flow.lacks(index, range))
-    }
-}
-
-/// Frames from `first` to `last`, both of them in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FrameRange {
-    pub first: usize,
-    pub last: usize,
-}
-
-impl FrameRange {
-    pub const ALL: Self = Self { first: 0, last: usize::MAX };
-
-    pub fn contains(&self, index: usize) -> bool {
-        (self.first..=self.last).contains(&index)
-    }
-
-    /// The frame after the last one, of a clip whose number of frames may not be known.
-    pub(super) fn end(&self, frames: Option<usize>) -> usize {
-        self.last.saturating_add(1).min(frames.unwrap_or(usize::MAX))
-    }
-
-    /// How many frames it has of a clip of `frames`.
-    pub fn count(&self, frames: usize) -> usize {
-        self.end(Some(frames)).saturating_sub(self.first)
-    }
-
-    /// # Errors
-    /// When a clip of `frames` has none of its frames.
-    pub(super) fn check(&self, frames: usize) -> Result<(), PipelineError> {
-        match self.count(frames) {
-            0 => Err(PipelineError::NothingInRange { from: self.first, frames }),
-            _ => Ok(()),
-        }
     }
 }

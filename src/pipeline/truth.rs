@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{
+use base::{
     frame::{FrameIndex, FrameSize},
     mask::Mask,
-    video::{self, VideoError, VideoSource},
 };
+use video::{self, VideoError, VideoSource};
 
 /// A folder of images or a video of masks, frame k for frame k of the clip: what is not
 /// black is set.

@@ -6,19 +6,20 @@
 //! flicker so much that they don't agree with *themselves* from frame to frame by that, by
 //! what they do.
 
-use super::{CancelToken, FrameRange, PipelineError, Progress, Stabilisation, Stable};
-use crate::{
-    metrics::{ClassSummary, Metric},
-    smooth::{Alpha, Method, Settings, Window},
-};
+use super::{CancelToken, PipelineError, Progress, Stabilisation, StabilisationOutput};
+use base::frame::FrameRange;
+use metrics::{ClassSummary, Metric};
+use smooth::{Alpha, Method, Settings, Window};
 
+/// Masks that are later, or earlier, are not on time.
 pub const MAX_LAG_FRAMES: f64 = 0.1;
+/// The intersection over union that smoothed masks must have with the raw ones.
 pub const MIN_AGREEMENT: f64 = 0.9;
 /// A stretch of this length says enough of a clip.
 const MAX_FRAMES: usize = 150;
 
 /// The frames that are tried of those in `range`.
-pub fn stretch(range: FrameRange) -> FrameRange {
+pub fn tuning_range(range: FrameRange) -> FrameRange {
     let FrameRange { first, last } = range;
     FrameRange { first, last: last.min(first.saturating_add(MAX_FRAMES - 1)) }
 }
@@ -26,10 +27,13 @@ pub fn stretch(range: FrameRange) -> FrameRange {
 /// A setting that was tried, and what it gave: means over the classes.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Trial {
+    /// The settings that were tried.
     pub settings: Settings,
+    /// Of the smoothed masks, compared along the motion; less is steadier.
     pub warped_instability: Option<f64>,
     /// The largest of the classes; `None` where it can't be told (a still clip).
     pub lag_frames: Option<f64>,
+    /// Intersection over union with the raw masks.
     pub agreement: Option<f64>,
     /// On time, and true enough to the raw masks.
     pub admissible: bool,
@@ -37,23 +41,28 @@ pub struct Trial {
 
 /// What was chosen, and of what.
 #[derive(Clone, Debug, serde::Serialize)]
-pub struct Tuned {
+pub struct TuningResult {
+    /// The settings that were chosen.
     pub settings: Settings,
     /// In plain words.
     pub why: String,
     /// The agreement that was asked for.
     pub min_agreement: f64,
+    /// In the order in which they were tried.
     pub trials: Vec<Trial>,
 }
 
 /// Tries settings on the clip that `stabilisation` describes, whose own settings say what
 /// does not belong to method and strength, and give way when nothing else is admissible.
+///
+/// # Errors
+/// As [`Stabilisation::run`].
 pub fn tune(
     stabilisation: impl Fn(Settings) -> Stabilisation,
     base: Settings,
     progress: &Progress,
     cancel: &CancelToken,
-) -> Result<Tuned, PipelineError> {
+) -> Result<TuningResult, PipelineError> {
     let candidates = candidates(base);
     progress.set_total(Some(candidates.len()));
     let mut trials = Vec::new();
@@ -63,8 +72,8 @@ pub fn tune(
             return Err(PipelineError::Cancelled);
         }
         let mut job = stabilisation(settings);
-        job.range = stretch(job.range);
-        let summaries = job.run(|_: Stable| Ok(()))?;
+        job.source.range = tuning_range(job.source.range);
+        let summaries = job.run(|_: StabilisationOutput| Ok(()))?;
         if let Some(own) = mean(summaries.iter().map(|summary| warped_instability(summary, false))) {
             min_agreement = MIN_AGREEMENT.min(1.0 - own);
         }
@@ -83,15 +92,18 @@ pub fn tune(
             ),
         ),
     };
-    Ok(Tuned { settings, why, min_agreement, trials })
+    Ok(TuningResult { settings, why, min_agreement, trials })
 }
 
 /// Tunes on the clip of an evaluation, of whose ground truth it sees nothing.
+///
+/// # Errors
+/// As [`Stabilisation::run`].
 pub fn tune_for(
     evaluation: &super::Evaluation,
     base: Settings,
     cancel: &CancelToken,
-) -> Result<Tuned, PipelineError> {
+) -> Result<TuningResult, PipelineError> {
     let job = |settings| Stabilisation { truth: None, ..evaluation.stabilisation(settings, cancel) };
     tune(job, base, &Progress::default(), cancel)
 }

@@ -8,36 +8,66 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use base::{
+    files::write_atomically,
+    frame::{Every, FrameRange},
+    region::Region,
+};
+use export::ExportSettings;
+use plan::{DetectBoxStep, Edits, MaskSource, NormaliseStep, Plan};
+use segment::Device;
+use smooth::Settings;
+
 use super::ProjectError;
-use crate::{export::write_atomically, region::Region, smooth::Settings};
 
 /// Files of a higher version are not opened and not written over.
 pub const VERSION: u64 = 1;
+/// How the name of a project ends.
 pub const EXTENSION: &str = "steadymask.json";
 
 /// Fields that are not known here.
 pub type Unknown = Map<String, Value>;
 
+/// A saved project: the video, the plan for it, and how it was looked at.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Project {
     version: u64,
+    /// What the project is about.
     pub video: Video,
+    /// The network and its input; the best that is installed where it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
-    /// As [`ClassGroup::parse`](crate::segment::ClassGroup::parse) reads them.
+    /// Masks that another program made, in place of a network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masks: Option<PathBuf>,
+    /// As [`ClassGroup::parse`](segment::ClassGroup::parse) reads them.
     #[serde(default)]
     pub classes: Vec<String>,
+    /// How masks are smoothed.
     #[serde(default)]
     pub smoothing: Smoothing,
+    /// The settings to compare with, where there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
+    /// The frames to work on.
     #[serde(default)]
     pub range: Range,
     /// Polygons, each a list of corners in pixels of the picture.
     #[serde(default, skip_serializing_if = "Region::is_empty")]
     pub leave_out: Region,
+    /// Pictures with a longer side, in pixels, are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_side: Option<u32>,
+    /// Whether boxes are written, and how sure they must be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detect_box: Option<DetectBoxStep>,
+    /// The files to write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<ExportSettings>,
+    /// What was looked at when it was saved.
     #[serde(default)]
     pub view: View,
+    /// What another version or another tool has added; written back as it is.
     #[serde(flatten)]
     pub unknown: Unknown,
 }
@@ -45,35 +75,58 @@ pub struct Project {
 /// Which video; found again by its content where it was moved.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Video {
+    /// Where it was when the project was saved.
     pub path: PathBuf,
     /// From the folder of the project, for a project that is moved with its video.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relative_path: Option<PathBuf>,
-    /// Of [`crate::video::fingerprint`]; empty where it was not taken yet.
+    /// Of [`video::fingerprint`]; empty where it was not taken yet.
     #[serde(default)]
     pub fingerprint: String,
+    /// What another version or another tool has added; written back as it is.
     #[serde(flatten)]
     pub unknown: Unknown,
 }
 
+/// The network of a project.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Network {
-    /// Its name, or the path of its `.pt`.
+    /// Its name, or the path of its `.pt`; empty for the best that is installed.
+    #[serde(default)]
     pub name: String,
     /// It sees every Nth frame; each one where this is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every: Option<usize>,
+    /// Longer side of its input, in pixels, where it is not its manifest's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long_side: Option<u32>,
+    /// In place of its manifest's mean and standard deviation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normalise: Option<NormaliseStep>,
+    /// Where it runs.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub device: Device,
+    /// What another version or another tool has added; written back as it is.
     #[serde(flatten)]
     pub unknown: Unknown,
 }
 
+/// The smoothing of a project.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Smoothing {
     /// By the names of the command line's options.
     #[serde(flatten)]
     pub settings: Settings,
+    /// Whether method and strength are looked for, beginning with these.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub auto: bool,
+    /// What another version or another tool has added; written back as it is.
     #[serde(flatten)]
     pub unknown: Unknown,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Two settings to switch between, A and B.
@@ -82,8 +135,10 @@ pub struct Comparison {
     /// Whether [`Project::smoothing`] is B; the other one is here.
     #[serde(default)]
     pub is_b: bool,
+    /// The settings that are not in use.
     #[serde(default)]
     pub other: Smoothing,
+    /// What another version or another tool has added; written back as it is.
     #[serde(flatten)]
     pub unknown: Unknown,
 }
@@ -91,10 +146,13 @@ pub struct Comparison {
 /// Frames that are worked on, both ends in; counted from 0.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Range {
+    /// 0 where it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<usize>,
+    /// The end of the clip where it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<usize>,
+    /// What another version or another tool has added; written back as it is.
     #[serde(flatten)]
     pub unknown: Unknown,
 }
@@ -102,29 +160,96 @@ pub struct Range {
 /// What was looked at, and how.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct View {
+    /// The frame on the screen, counted from 0.
     #[serde(default)]
     pub frame: usize,
     /// The window's word for it; one that is not known is passed over.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub mode: String,
+    /// What another version or another tool has added; written back as it is.
     #[serde(flatten)]
     pub unknown: Unknown,
 }
 
 impl Project {
+    /// A project of this video with the usual settings.
     pub fn new(video: PathBuf) -> Self {
         Self {
             version: VERSION,
             video: Video { path: video, ..Video::default() },
             network: None,
+            masks: None,
             classes: Vec::new(),
             smoothing: Smoothing::default(),
             comparison: None,
             range: Range::default(),
             leave_out: Region::default(),
+            max_side: None,
+            detect_box: None,
+            export: None,
             view: View::default(),
             unknown: Unknown::new(),
         }
+    }
+
+    /// What shall be done with the video.
+    pub fn plan(&self) -> Plan {
+        let Self {
+            network, masks, classes, smoothing, range, leave_out, max_side, detect_box, export, ..
+        } = self.clone();
+        let Network { name, every, long_side, normalise, device, unknown: _ } = network.unwrap_or_default();
+        let Smoothing { settings, auto, unknown: _ } = smoothing;
+        let Range { first, last, unknown: _ } = range;
+        let network = plan::Network {
+            name: Some(name).filter(|name| !name.is_empty()),
+            long_side_px: long_side,
+            normalise,
+            device,
+        };
+        Plan {
+            source: masks.map_or(MaskSource::Network(network), MaskSource::Mattes),
+            classes,
+            // A number that is none of ours is passed over, like a word for a view.
+            every: every.and_then(|every| every.try_into().ok()).unwrap_or_default(),
+            range: FrameRange { first: first.unwrap_or(0), last: last.unwrap_or(usize::MAX) },
+            max_side_px: max_side,
+            settings,
+            auto,
+            edits: Edits { leave_out },
+            detect_box,
+            export,
+        }
+    }
+
+    /// Takes a plan in; what this program has no name for stays.
+    pub fn set_plan(&mut self, plan: &Plan) {
+        let Plan { source, classes, every, range, max_side_px, settings, auto, edits, detect_box, export } =
+            plan.clone();
+        let Edits { leave_out } = edits;
+        let (network, masks) = match source {
+            MaskSource::Network(network) => (network, None),
+            MaskSource::Mattes(masks) => (plan::Network::default(), Some(masks)),
+        };
+        let plan::Network { name, long_side_px, normalise, device } = network;
+        let unknown = self.network.take().unwrap_or_default().unknown;
+        let network = Network {
+            name: name.unwrap_or_default(),
+            every: Some(every).filter(|every| !every.is_one()).map(Every::into),
+            long_side: long_side_px,
+            normalise,
+            device,
+            unknown,
+        };
+        self.network = Some(network).filter(|network| *network != Network::default());
+        self.masks = masks;
+        self.classes = classes;
+        (self.smoothing.settings, self.smoothing.auto) = (settings, auto);
+        self.range.first = Some(range.first).filter(|&first| first > 0);
+        self.range.last = Some(range.last).filter(|&last| last < usize::MAX);
+        self.leave_out = leave_out;
+        self.max_side = max_side_px;
+        self.detect_box = detect_box;
+        self.export = export;
     }
 
     /// # Errors
@@ -166,15 +291,16 @@ impl Project {
         Ok(saved)
     }
 
-    /// Whether the two differ in what is work: not in what was looked at, nor in where the
-    /// video lies as seen from the file.
+    /// Whether the two are the same work: what was looked at, and where the video lies as seen from
+    /// the file, is none.
     pub fn is_same_work(&self, other: &Self) -> bool {
-        let video = Video {
-            relative_path: other.video.relative_path.clone(),
-            fingerprint: other.video.fingerprint.clone(),
-            ..self.video.clone()
+        let comparison = |project: &Self| {
+            let Comparison { is_b, other, unknown: _ } = project.comparison.clone()?;
+            Some((is_b, other.settings))
         };
-        Self { view: other.view.clone(), video, ..self.clone() } == *other
+        self.plan() == other.plan()
+            && comparison(self) == comparison(other)
+            && self.video.path == other.video.path
     }
 }
 
@@ -209,7 +335,7 @@ mod tests {
     /// Everything that a project can hold.
     fn full() -> Project {
         let mut project = Project::new("/clips/a.mp4".into());
-        project.network = Some(Network { name: "net".into(), every: Some(3), unknown: Unknown::new() });
+        project.network = Some(Network { name: "net".into(), every: Some(3), ..Network::default() });
         project.classes = vec!["person".into(), "motorbike+person".into()];
         project.comparison = Some(Comparison { is_b: true, ..Comparison::default() });
         project.range = Range { first: Some(3), last: Some(90), unknown: Unknown::new() };
@@ -310,6 +436,38 @@ mod tests {
         }
         let least: Project = serde_json::from_str(r#"{"version": 1, "video": {"path": "a"}}"#).unwrap();
         assert_eq!(least, Project::new("a".into()));
+    }
+
+    proptest! {
+        #[test]
+        fn a_plan_comes_back_as_it_went_in(
+            every in 1usize..=30,
+            (first, count) in (0usize..1000, 0usize..1000),
+            is_open_ended: bool,
+            auto: bool,
+            (name, masks) in (proptest::option::of("[a-z]{1,6}"), proptest::option::of("[a-z]{1,6}")),
+            long_side_px in proptest::option::of(32u32..8192),
+            max_side_px in proptest::option::of(1u32..9000),
+            has_export: bool,
+        ) {
+            let network = plan::Network { name, long_side_px, normalise: None, device: Device::Cpu };
+            let plan = Plan {
+                source: masks.map_or(MaskSource::Network(network), |path| MaskSource::Mattes(path.into())),
+                classes: vec!["a".into(), "b+c".into()],
+                every: every.try_into().unwrap(),
+                range: FrameRange { first, last: if is_open_ended { usize::MAX } else { first + count } },
+                max_side_px,
+                settings: Settings { min_area_px: 7, ..Settings::default() },
+                auto,
+                edits: Edits { leave_out: ["1,2,30.5,2,30,40".parse().unwrap()].into_iter().collect() },
+                detect_box: Some(DetectBoxStep { min_confidence: 0.5 }),
+                export: has_export.then(ExportSettings::default),
+            };
+            let mut project = full();
+            project.set_plan(&plan);
+            let text = serde_json::to_string(&project).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Project>(&text).unwrap().plan(), plan);
+        }
     }
 
     #[test]

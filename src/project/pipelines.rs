@@ -7,12 +7,9 @@ use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{
-    PresetError, Presets,
-    presets::open_database,
-    steps::{CleanUpStep, DetectBoxStep, ExportStep, Plan, SegmentStep, SmoothStep, Step, StepsError},
-};
-use crate::segment::torchscript::Device;
+use super::{PresetError, Presets, presets::open_database};
+use plan::{CleanUpStep, DetectBoxStep, ExportStep, Plan, SegmentStep, SmoothStep, Step, StepsError};
+use segment::Device;
 
 /// A named list of steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -20,17 +17,25 @@ pub struct Pipeline {
     /// Given by the database, and never given again; 0 outside of it.
     #[serde(default)]
     pub id: i64,
+    /// Each has another, whatever the case.
     pub name: String,
+    /// In the order in which they are done.
     pub steps: Vec<Step>,
 }
 
 impl Pipeline {
+    /// What the steps come to.
+    ///
+    /// # Errors
+    /// As [`Plan::from_steps`].
     pub fn plan(&self) -> Result<Plan, StepsError> {
-        Plan::of(&self.steps)
+        Plan::from_steps(&self.steps)
     }
 }
 
+/// Why pipelines can't be read or changed.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each says in its message what is wrong")]
 pub enum PipelinesError {
     #[error("there is no pipeline «{name}»; use one of {known}")]
     Missing { name: String, known: String },
@@ -57,12 +62,16 @@ pub struct Pipelines {
 const MAX_NAME_CHARS: usize = 60;
 
 impl Pipelines {
+    /// Where the user's pipelines are.
     pub fn default_path() -> PathBuf {
         Presets::default_path()
     }
 
     /// Opens the database. Where it has no pipelines yet, those that it begins with are put in;
     /// they can be changed and removed as any other.
+    ///
+    /// # Errors
+    /// When the database can't be made or opened.
     pub fn open(path: &Path) -> Result<Self, PipelinesError> {
         let mut database = open_database(path)?;
         let mut fill = || {
@@ -91,6 +100,9 @@ impl Pipelines {
     }
 
     /// By their ids. One that can't be read is passed over.
+    ///
+    /// # Errors
+    /// When the database can't be read.
     pub fn all(&self) -> Result<Vec<Pipeline>, PipelinesError> {
         let read = || {
             let mut query =
@@ -100,6 +112,10 @@ impl Pipelines {
         Ok(read().map_err(|cause| self.failed(cause))?.into_iter().flatten().collect())
     }
 
+    /// The pipeline of this id; `None` where there is none, or it can't be read.
+    ///
+    /// # Errors
+    /// When the database can't be read.
     pub fn get(&self, id: i64) -> Result<Option<Pipeline>, PipelinesError> {
         let read = || {
             let mut query =
@@ -110,6 +126,9 @@ impl Pipelines {
     }
 
     /// Whatever the case of the name.
+    ///
+    /// # Errors
+    /// [`PipelinesError::Missing`] with the names that there are.
     pub fn find(&self, name: &str) -> Result<Pipeline, PipelinesError> {
         let all = self.all()?;
         let known = || all.iter().map(|pipeline| pipeline.name.as_str()).collect::<Vec<_>>().join(", ");
@@ -127,6 +146,9 @@ impl Pipelines {
     }
 
     /// Gives pipeline `id` this name and these steps; `None` where there is none.
+    ///
+    /// # Errors
+    /// When the name is no name or is taken, the steps are no plan, or nothing can be written.
     pub fn update(&self, id: i64, name: &str, steps: &[Step]) -> Result<Option<Pipeline>, PipelinesError> {
         let name = checked(name, steps)?;
         let sql = "UPDATE pipelines SET name = ?2, steps = ?3 WHERE id = ?1";
@@ -134,7 +156,10 @@ impl Pipelines {
         Ok((changed > 0).then(|| Pipeline { id, name: name.to_owned(), steps: steps.to_vec() }))
     }
 
-    /// Keeps the steps under this name; what was under it is replaced, and keeps its id.
+    /// Saves the steps under this name. What was there is replaced, and its id stays.
+    ///
+    /// # Errors
+    /// When the name is no name, the steps are no plan, or nothing can be written.
     pub fn save(&self, name: &str, steps: &[Step]) -> Result<(), PipelinesError> {
         let name = checked(name, steps)?;
         let sql = "INSERT INTO pipelines (name, steps) VALUES (?1, ?2)
@@ -143,16 +168,25 @@ impl Pipelines {
     }
 
     /// Whether there was one.
+    ///
+    /// # Errors
+    /// When nothing can be written.
     pub fn delete(&self, id: i64) -> Result<bool, PipelinesError> {
         Ok(self.change("", "DELETE FROM pipelines WHERE id = ?1", params![id])? > 0)
     }
 
     /// All of them, as JSON that [`Self::import`] takes.
+    ///
+    /// # Errors
+    /// When the database can't be read.
     pub fn export(&self) -> Result<String, PipelinesError> {
         serde_json::to_string_pretty(&self.all()?).map_err(|error| PipelinesError::Import(error.to_string()))
     }
 
-    /// Takes in all of them or none; those of the same name are replaced. Gives their names.
+    /// Saves all of them or none, replacing those of the same name. Returns their names.
+    ///
+    /// # Errors
+    /// When the text is not of [`Self::export`]'s form, or as [`save`](Self::save).
     pub fn import(&self, text: &str) -> Result<Vec<String>, PipelinesError> {
         let pipelines: Vec<Pipeline> =
             serde_json::from_str(text).map_err(|error| PipelinesError::Import(error.to_string()))?;
@@ -190,14 +224,16 @@ fn checked<'a>(name: &'a str, steps: &[Step]) -> Result<&'a str, PipelinesError>
     if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
         return Err(PipelinesError::Name);
     }
-    Plan::of(steps)?;
+    Plan::from_steps(steps)?;
     Ok(name)
 }
 
 /// What a new database has: the box around a person, and steady masks of one.
 fn first_ones() -> [(&'static str, Vec<Step>); 2] {
-    let segment =
-        || Step::Segment(SegmentStep { model: None, classes: vec!["person".into()], device: Device::Auto });
+    let segment = || {
+        let classes = vec!["person".into()];
+        Step::Segment(SegmentStep { model: None, masks: None, classes, device: Device::Auto })
+    };
     [
         ("person-box", vec![segment(), Step::DetectBox(DetectBoxStep::default())]),
         (

@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::file::Smoothing;
-use crate::{
-    export::ExportSettings,
-    smooth::{Alpha, Method, Settings},
-};
+use export::ExportSettings;
+use smooth::{Alpha, Method, Settings};
 
+/// Settings that have a name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Preset {
+    /// Each has another, whatever the case.
     pub name: String,
     /// By the names of the command line's options.
     pub smoothing: Settings,
@@ -28,7 +28,9 @@ pub struct Preset {
     pub built_in: bool,
 }
 
+/// Why presets can't be read or changed.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each says in its message what is wrong")]
 pub enum PresetError {
     #[error("there is no preset «{name}»; use one of {known}")]
     Missing { name: String, known: String },
@@ -53,15 +55,19 @@ pub struct Presets {
 }
 
 const MAX_NAME_CHARS: usize = 60;
-/// How long another process's writing is waited for.
+/// How long to wait while another process writes.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Presets {
+    /// Where the user's presets are.
     pub fn default_path() -> PathBuf {
         super::data_folder().join("presets.sqlite")
     }
 
     /// Opens the database, which is made where there is none.
+    ///
+    /// # Errors
+    /// When the database can't be made or opened.
     pub fn open(path: &Path) -> Result<Self, PresetError> {
         let database = open_database(path)?;
         Ok(Self { database, path: path.to_owned() })
@@ -85,6 +91,9 @@ impl Presets {
     }
 
     /// The program's, then the user's by name. One that can't be read is passed over.
+    ///
+    /// # Errors
+    /// When the database can't be read.
     pub fn all(&self) -> Result<Vec<Preset>, PresetError> {
         let mut all = Self::built_in();
         let read = || {
@@ -94,14 +103,17 @@ impl Presets {
         };
         let rows = read().map_err(|cause| self.failed(cause))?;
         all.extend(rows.into_iter().filter_map(|(name, json)| {
-            let stored: Stored = serde_json::from_str(&json).ok()?;
-            let Stored { smoothing, export, .. } = stored;
+            let stored: StoredPreset = serde_json::from_str(&json).ok()?;
+            let StoredPreset { smoothing, export, .. } = stored;
             Some(Preset { name, smoothing: smoothing.settings, export, built_in: false })
         }));
         Ok(all)
     }
 
     /// The preset of this name, whatever its case. A built-in one needs no database.
+    ///
+    /// # Errors
+    /// [`PresetError::Missing`] with the names that there are.
     pub fn find(path: &Path, name: &str) -> Result<Preset, PresetError> {
         if let Some(preset) = built_in(name) {
             return Ok(preset);
@@ -113,7 +125,10 @@ impl Presets {
         }
     }
 
-    /// Keeps the settings under this name; what the user had under it is replaced.
+    /// Saves the settings under this name, replacing what the user had there.
+    ///
+    /// # Errors
+    /// When the name is no name or is a built-in preset's, or nothing can be written.
     pub fn save(
         &self,
         name: &str,
@@ -127,7 +142,8 @@ impl Presets {
             .query_row("SELECT preset FROM presets WHERE name = ?1", [name], |row| row.get(0))
             .optional()
             .map_err(|cause| self.failed(cause))?;
-        let mut stored: Stored = kept.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
+        let mut stored: StoredPreset =
+            kept.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
         stored.smoothing.settings = *smoothing;
         stored.export = export.cloned();
         let json = serde_json::to_string(&stored).map_err(|error| PresetError::Import(error.to_string()))?;
@@ -135,6 +151,10 @@ impl Presets {
         Ok(())
     }
 
+    /// Gives one of the user's own another name.
+    ///
+    /// # Errors
+    /// When there is no such preset, the new name is no name or is taken, or nothing can be written.
     pub fn rename(&self, old: &str, new: &str) -> Result<(), PresetError> {
         let new = self.own_name(new)?;
         let all = self.all()?;
@@ -147,6 +167,10 @@ impl Presets {
         }
     }
 
+    /// Removes one of the user's own.
+    ///
+    /// # Errors
+    /// When there is no such preset, it is built in, or nothing can be written.
     pub fn delete(&self, name: &str) -> Result<(), PresetError> {
         if built_in(name).is_some() {
             return Err(PresetError::BuiltIn(name.to_owned()));
@@ -158,12 +182,18 @@ impl Presets {
     }
 
     /// The user's own, as JSON that [`Self::import`] takes.
+    ///
+    /// # Errors
+    /// When the database can't be read.
     pub fn export(&self) -> Result<String, PresetError> {
         let own: Vec<Preset> = self.all()?.into_iter().filter(|preset| !preset.built_in).collect();
         serde_json::to_string_pretty(&own).map_err(|error| PresetError::Import(error.to_string()))
     }
 
-    /// Takes in all of them or none; those of the same name are replaced. Gives their names.
+    /// Saves all of them or none, replacing those of the same name. Returns their names.
+    ///
+    /// # Errors
+    /// When the text is not of [`Self::export`]'s form, or as [`save`](Self::save).
     pub fn import(&self, json: &str) -> Result<Vec<String>, PresetError> {
         let presets: Vec<Preset> =
             serde_json::from_str(json).map_err(|error| PresetError::Import(error.to_string()))?;
@@ -179,10 +209,12 @@ impl Presets {
     /// A name that the user may give.
     fn own_name<'a>(&self, name: &'a str) -> Result<&'a str, PresetError> {
         let name = name.trim();
-        match () {
-            () if name.is_empty() || name.chars().count() > MAX_NAME_CHARS => Err(PresetError::Name),
-            () if built_in(name).is_some() => Err(PresetError::BuiltIn(name.to_owned())),
-            () => Ok(name),
+        if name.is_empty() || name.chars().count() > MAX_NAME_CHARS {
+            return Err(PresetError::Name);
+        }
+        match built_in(name) {
+            Some(_) => Err(PresetError::BuiltIn(name.to_owned())),
+            None => Ok(name),
         }
     }
 
@@ -198,7 +230,7 @@ impl Presets {
 
 /// What a row holds.
 #[derive(Default, Serialize, Deserialize)]
-struct Stored {
+struct StoredPreset {
     #[serde(default)]
     smoothing: Smoothing,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -254,7 +286,7 @@ fn names(presets: &[Preset]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::ExportKind;
+    use export::ExportKind;
 
     #[test]
     fn presets_are_saved_found_renamed_and_deleted() {

@@ -1,4 +1,4 @@
-//! What is open, kept on disk while the program runs, so that a crash loses nothing.
+//! A copy of the open project, kept on disk while the program runs, so that a crash loses nothing.
 //!
 //! Each process has a file of its own and a lock beside it. A file whose lock is free was
 //! left by a process that did not end as it should.
@@ -13,17 +13,18 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::Project;
-use crate::export::{ExportError, write_atomically};
+use base::files::{FileError, write_atomically};
 
 /// What was open.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Kept {
+pub struct RecoveryRecord {
     /// Where it was saved, if ever.
     pub saved_as: Option<PathBuf>,
+    /// As it was last seen.
     pub project: Project,
 }
 
-/// This process's place. Dropping it is a proper end: what was kept goes.
+/// The file of this process. It is removed on drop, when the program ends as it should.
 pub struct Recovery {
     path: PathBuf,
     /// Held, not read.
@@ -44,8 +45,12 @@ impl Recovery {
         Ok(Self { path: lock.path().with_extension(KEPT), _lock: lock })
     }
 
-    pub fn keep(&self, kept: &Kept) -> Result<(), ExportError> {
-        write_atomically(&self.path, |out| Ok(serde_json::to_writer(out, kept)?))
+    /// Writes down what is open now, in place of what was before.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn keep(&self, record: &RecoveryRecord) -> Result<(), FileError> {
+        write_atomically(&self.path, |out| Ok(serde_json::to_writer(out, record)?))
     }
 }
 
@@ -56,15 +61,16 @@ impl Drop for Recovery {
     }
 }
 
-/// What a process left that did not end as it should.
+/// What a process left behind that did not end as it should.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LeftOver {
-    pub kept: Kept,
+pub struct RecoveryFile {
+    /// What the process had open.
+    pub record: RecoveryRecord,
     path: PathBuf,
 }
 
-impl LeftOver {
-    /// The newest that is there. Older ones, and those that can't be read, go.
+impl RecoveryFile {
+    /// The newest one in `folder`. Older ones, and those that can't be read, are removed.
     pub fn newest(folder: &Path) -> Option<Self> {
         let mut found: Vec<(SystemTime, PathBuf)> = fs::read_dir(folder)
             .into_iter()
@@ -87,14 +93,14 @@ impl LeftOver {
         while let Some((_, path)) = found.pop() {
             let text = fs::read_to_string(&path).unwrap_or_default();
             match serde_json::from_str(&text) {
-                Ok(kept) if newest.is_none() => newest = Some(Self { kept, path }),
+                Ok(record) if newest.is_none() => newest = Some(Self { record, path }),
                 _ => remove(&path),
             }
         }
         newest
     }
 
-    /// It was taken up again, or is not wanted.
+    /// Removes it: it was taken up again, or is not wanted.
     pub fn discard(self) {
         remove(&self.path);
     }
@@ -110,30 +116,30 @@ fn remove(path: &Path) {
 mod tests {
     use super::*;
 
-    fn kept(video: &str) -> Kept {
-        Kept { saved_as: None, project: Project::new(video.into()) }
+    fn record(video: &str) -> RecoveryRecord {
+        RecoveryRecord { saved_as: None, project: Project::new(video.into()) }
     }
 
     #[test]
     fn what_a_living_process_keeps_is_its_own_and_a_dead_one_s_is_offered_once() {
         let folder = tempfile::tempdir().unwrap();
         let recovery = Recovery::begin(folder.path()).unwrap();
-        recovery.keep(&kept("a.mp4")).unwrap();
-        assert_eq!(LeftOver::newest(folder.path()), None);
+        recovery.keep(&record("a.mp4")).unwrap();
+        assert_eq!(RecoveryFile::newest(folder.path()), None);
 
         // As a killed process leaves it: the files are there and the lock is free.
         let path = folder.path().join("window-dead.kept");
         fs::write(path.with_extension(LOCK), "").unwrap();
-        fs::write(&path, serde_json::to_string(&kept("b.mp4")).unwrap()).unwrap();
-        let left = LeftOver::newest(folder.path()).unwrap();
-        assert_eq!(left.kept, kept("b.mp4"));
+        fs::write(&path, serde_json::to_string(&record("b.mp4")).unwrap()).unwrap();
+        let left = RecoveryFile::newest(folder.path()).unwrap();
+        assert_eq!(left.record, record("b.mp4"));
         left.discard();
-        assert_eq!(LeftOver::newest(folder.path()), None);
+        assert_eq!(RecoveryFile::newest(folder.path()), None);
 
         // A file that is damaged is nobody's.
         fs::write(path.with_extension(LOCK), "").unwrap();
         fs::write(&path, "{").unwrap();
-        assert_eq!(LeftOver::newest(folder.path()), None);
+        assert_eq!(RecoveryFile::newest(folder.path()), None);
         assert!(!path.exists());
 
         drop(recovery);

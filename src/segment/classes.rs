@@ -45,7 +45,10 @@ pub struct ClassGroup {
 }
 
 impl ClassGroup {
-    /// Reads `person` or `motorbike+person` against the classes of `manifest`.
+    /// Parses `person` or `motorbike+person` against the classes of `manifest`.
+    ///
+    /// # Errors
+    /// [`SegmentError::UnknownClass`].
     pub fn parse(name: &str, manifest: &Manifest) -> Result<Self, SegmentError> {
         let mut members = Vec::new();
         for class in name.split('+').map(str::trim) {
@@ -73,6 +76,7 @@ impl ClassGroup {
         &self.members
     }
 
+    /// Whether an output channel belongs to the group.
     pub fn has(&self, class: usize) -> bool {
         self.members.contains(&class)
     }

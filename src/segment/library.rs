@@ -8,13 +8,13 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use base::files::{FileError, write_atomically};
 use sha2::{Digest as _, Sha256};
 
-use super::torchscript::{Options, TorchScript};
-use super::{InputSize, Manifest, SegmentError, Segmenter, catalogue};
+use super::torchscript::TorchScript;
+use super::{InputSize, LoadOptions, Manifest, SegmentError, Segmenter, catalogue};
 
 const TRUST_LIST: &str = "trusted.json";
 
@@ -31,14 +31,16 @@ pub struct Library {
 
 /// A network that can be opened.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Found {
+pub struct NetworkFile {
+    /// The path of its `.pt` file.
     pub pt: PathBuf,
+    /// Its manifest, with the hash of the file.
     pub manifest: Manifest,
-    /// Whether our installer made it. The size rule of such a network need not be tried.
+    /// Whether our installer made it, so that its input sizes need no trial.
     pub is_ours: bool,
 }
 
-impl Found {
+impl NetworkFile {
     /// With another long side of its input.
     ///
     /// # Errors
@@ -55,7 +57,7 @@ impl Found {
         Ok(self)
     }
 
-    /// With other numbers for each channel. What it finds then is kept apart.
+    /// With another normalisation per channel. Its results are stored separately.
     pub fn normalised(mut self, mean: [f32; 3], std: [f32; 3]) -> Self {
         if (mean, std) != (self.manifest.mean, self.manifest.std) {
             let key = format!("{} {mean:?} {std:?}", self.manifest.sha256);
@@ -64,9 +66,12 @@ impl Found {
         self
     }
 
-    pub fn load(self, options: Options) -> Result<Box<dyn Segmenter>, SegmentError> {
-        let options = Options { try_sizes: !self.is_ours, ..options };
-        Ok(Box::new(TorchScript::load(&self.pt, self.manifest, options)?))
+    /// Opens the network.
+    ///
+    /// # Errors
+    /// When the file is no network that does what its manifest says, or the device can't be had.
+    pub fn load(self, options: LoadOptions) -> Result<Box<dyn Segmenter>, SegmentError> {
+        Ok(Box::new(TorchScript::load(&self.pt, self.manifest, options, !self.is_ours)?))
     }
 }
 
@@ -80,12 +85,13 @@ impl Library {
         let beside = std::env::current_exe()
             .ok()
             .and_then(|exe| Some(exe.parent()?.parent()?.join("share/steadymask/models")));
-        let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+        let checkout =
+            Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(|root| root.join("models"));
         let user = directories::ProjectDirs::from("", "", "steadymask")
             .map_or_else(|| PathBuf::from("models"), |dirs| dirs.data_dir().join("models"));
         let own: Vec<PathBuf> = beside
             .into_iter()
-            .chain([checkout])
+            .chain(checkout)
             .filter(|folder| folder.is_dir())
             .chain([user.clone()])
             .collect();
@@ -98,6 +104,7 @@ impl Library {
         Self { folders: vec![folder.clone()], own: vec![folder.clone()], user: folder }
     }
 
+    /// All folders, in the order in which they are searched.
     pub fn folders(&self) -> &[PathBuf] {
         &self.folders
     }
@@ -108,7 +115,7 @@ impl Library {
         self.folders.iter().find(beside_binary).unwrap_or(&self.user)
     }
 
-    /// Where the network of that name is, if anywhere.
+    /// The path of the network of this name, if there is one.
     pub fn path_of(&self, name: &str) -> Option<PathBuf> {
         self.folders.iter().map(|folder| folder.join(format!("{name}.pt"))).find(|pt| pt.is_file())
     }
@@ -136,7 +143,10 @@ impl Library {
     }
 
     /// The network of this name, as [`Self::find`] does, or the best that is installed.
-    pub fn find_or_best(&self, name: Option<&str>, trust: bool) -> Result<Found, SegmentError> {
+    ///
+    /// # Errors
+    /// As [`Self::find`], and when no network is installed.
+    pub fn find_or_best(&self, name: Option<&str>, trust: bool) -> Result<NetworkFile, SegmentError> {
         let none = || SegmentError::Model {
             name: "no network is installed".into(),
             cause: "masks come from a network or from --masks".into(),
@@ -151,7 +161,7 @@ impl Library {
     /// # Errors
     /// [`SegmentError::Untrusted`] where only trust is missing; [`SegmentError::Model`] with
     /// the way out for everything else.
-    pub fn find(&self, name_or_path: &str, trust: bool) -> Result<Found, SegmentError> {
+    pub fn find(&self, name_or_path: &str, trust: bool) -> Result<NetworkFile, SegmentError> {
         let pt = self.locate(name_or_path)?;
         let mut manifest = Manifest::beside(&pt)?;
         let fail = |cause: String, remedy: &str| SegmentError::Model {
@@ -159,6 +169,7 @@ impl Library {
             cause,
             remedy: remedy.to_owned(),
         };
+        tracing::debug!(path = %pt.display(), "hashing a network");
         let sha256 = sha256_of(&pt)
             .map_err(|error| fail(format!("it can't be read ({error})"), "check the file's permissions"))?;
         if !manifest.sha256.is_empty() && !manifest.sha256.eq_ignore_ascii_case(&sha256) {
@@ -172,7 +183,7 @@ impl Library {
             return Err(SegmentError::Untrusted { path: pt, sha256 });
         }
         manifest.sha256 = sha256;
-        Ok(Found { pt, manifest, is_ours })
+        Ok(NetworkFile { pt, manifest, is_ours })
     }
 
     fn locate(&self, name_or_path: &str) -> Result<PathBuf, SegmentError> {
@@ -219,18 +230,15 @@ impl Library {
 
     /// Opens a network of this hash from now on without asking. Written to the list in
     /// `folder` where that is one of ours, and to the user's own otherwise.
-    pub fn trust(&self, folder: &Path, sha256: &str, name: &str) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When the list can't be written.
+    pub fn trust(&self, folder: &Path, sha256: &str, name: &str) -> Result<(), FileError> {
         let folder = if self.own.iter().any(|own| own == folder) { folder } else { &self.user };
-        std::fs::create_dir_all(folder)?;
+        std::fs::create_dir_all(folder).map_err(FileError::on(folder))?;
         let mut list = read_trust(folder);
         list.insert(sha256.to_owned(), name.to_owned());
-        // Readable by all, as an installed program's files are.
-        let readable = std::fs::Permissions::from_mode(0o644);
-        let mut file = tempfile::Builder::new().permissions(readable).tempfile_in(folder)?;
-        serde_json::to_writer_pretty(&mut file, &list)?;
-        file.as_file().sync_all()?;
-        file.persist(folder.join(TRUST_LIST))?;
-        Ok(())
+        write_atomically(&folder.join(TRUST_LIST), |file| Ok(serde_json::to_writer_pretty(file, &list)?))
     }
 }
 
@@ -240,7 +248,10 @@ fn read_trust(folder: &Path) -> BTreeMap<String, String> {
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-/// The file's hash, in hexadecimal.
+/// The SHA-256 of a file, in hexadecimal.
+///
+/// # Errors
+/// When it can't be read.
 pub fn sha256_of(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let mut hash = Sha256::new();

@@ -1,32 +1,40 @@
-//! `NAME.json` beside `NAME.pt`: what the program must know to feed a network and to read it.
+//! `NAME.json` beside `NAME.pt`: how to prepare a network's input and read its output.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::SegmentError;
-use crate::frame::FrameSize;
+use base::frame::FrameSize;
 
+/// A network's description, which is stored beside it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
+    /// The network's name; its file's where it has none.
     #[serde(default)]
     pub name: String,
     /// In the order of the network's output channels. A single-channel sigmoid network has
     /// one class and no background of its own.
     pub classes: Vec<String>,
+    /// How pictures are scaled for it.
     pub input: InputSize,
     /// Per RGB channel, in units where a picture's bytes are 0 to 1.
     pub mean: [f32; 3],
+    /// As `mean`: the input is `(value − mean) / std`.
     pub std: [f32; 3],
+    /// What turns its output into probabilities.
     pub activation: Activation,
+    /// How its output grid is scaled up.
     pub upsampling: Upsampling,
     /// Input pixels to one output pixel.
     pub output_stride: u32,
     /// Of the `.pt`, in hexadecimal. A manifest written by hand may leave it out.
     #[serde(default)]
     pub sha256: String,
+    /// The weights' licence.
     #[serde(default)]
     pub licence: String,
+    /// Where the weights come from.
     #[serde(default)]
     pub source: String,
     /// The torch that wrote the `.pt`.
@@ -39,6 +47,9 @@ const EXAMPLE: &str = r#"{"classes": ["background", "person"], "input": {"rule":
 
 impl Manifest {
     /// Reads the manifest of the network in `pt`: `NAME.json` beside `NAME.pt`.
+    ///
+    /// # Errors
+    /// When it is missing or wrong.
     pub fn beside(pt: &Path) -> Result<Self, SegmentError> {
         let path = pt.with_extension("json");
         let fail = |cause: String| SegmentError::Model {
@@ -61,7 +72,10 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Whether a network can be run by it; if not, why.
+    /// Checks that a network can be run by it.
+    ///
+    /// # Errors
+    /// The reason, as a sentence.
     pub fn check(&self) -> Result<(), String> {
         let mut names = self.classes.iter().collect::<Vec<_>>();
         names.sort_unstable();
@@ -99,9 +113,11 @@ impl Manifest {
 #[serde(rename_all = "snake_case", tag = "rule")]
 pub enum InputSize {
     /// Always this size.
+    #[expect(missing_docs, reason = "sides in pixels")]
     Fixed { width: u32, height: u32 },
     /// The long side is about `long_side`, the aspect is kept, and both sides are the
     /// nearest of `offset + k · multiple`.
+    #[expect(missing_docs, reason = "sides in pixels; the formula above has the names")]
     LongSide { long_side: u32, multiple: u32, offset: u32 },
 }
 

@@ -10,21 +10,19 @@ use half::f16;
 use sha2::{Digest as _, Sha256};
 
 use super::{Activation, InputSize, Logits, Manifest, SegmentError, Segmenter, Upsampling, class_number};
-use crate::{
-    frame::{Frame, FrameSize},
-    video::{self, Matte, MatteKind, MatteSource, VOID_INDEX, VideoError},
-};
+use base::frame::{Frame, FrameSize};
+use video::{self, Matte, MatteKind, MatteSource, VOID_INDEX, VideoError};
 
 /// Reads a video or a folder of masks beside the pictures they belong to, frame k for frame k.
 pub struct Mattes {
     source: MatteSource,
     /// For each class, in the order of the manifest.
-    values: Vec<Values>,
+    values: Vec<MatteClass>,
     manifest: Manifest,
 }
 
 /// Which values of a matte are a class.
-enum Values {
+enum MatteClass {
     /// They are its probability.
     Probability,
     Index(u8),
@@ -32,8 +30,17 @@ enum Values {
     AnyIndex,
 }
 
+impl std::fmt::Debug for Mattes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mattes").field("manifest", &self.manifest).finish_non_exhaustive()
+    }
+}
+
+/// Mattes can't be used as masks.
+#[expect(missing_docs, reason = "the fields are in the messages")]
 #[derive(Debug, thiserror::Error)]
 pub enum MattesError {
+    /// They can't be read.
     #[error(transparent)]
     Video(#[from] VideoError),
     /// The masks are there, and don't tell the classes that were asked for.
@@ -59,7 +66,7 @@ impl Mattes {
         }
         let values = match source.kind() {
             MatteKind::Indices(found) => {
-                let values = classes.iter().map(|class| values_of(class, classes.len() == 1, found));
+                let values = classes.iter().map(|class| class_of(class, classes.len() == 1, found));
                 values.collect::<Result<_, _>>().map_err(|class| {
                     let found: Vec<String> = found.iter().map(u8::to_string).collect();
                     unusable(
@@ -68,7 +75,7 @@ impl Mattes {
                     )
                 })?
             }
-            _ if classes.len() == 1 => vec![Values::Probability],
+            _ if classes.len() == 1 => vec![MatteClass::Probability],
             _ => {
                 let cause = "it has one mask for each frame".to_owned();
                 return Err(unusable(cause, "give one --class, its name"));
@@ -109,19 +116,19 @@ impl Mattes {
 }
 
 /// `Err` with the name that says nothing.
-fn values_of(class: &str, is_only: bool, found: &BTreeSet<u8>) -> Result<Values, String> {
+fn class_of(class: &str, is_only: bool, found: &BTreeSet<u8>) -> Result<MatteClass, String> {
     let number = class_number(class).and_then(|number| u8::try_from(number).ok());
     let is_number = class.bytes().all(|byte| byte.is_ascii_digit());
     match number {
         // The images that were looked at need not show every class.
-        Some(number) if is_number || number == 0 || found.contains(&number) => Ok(Values::Index(number)),
+        Some(number) if is_number || number == 0 || found.contains(&number) => Ok(MatteClass::Index(number)),
         // One object, whatever it is called. Of several, a name of Pascal VOC's means one.
-        _ if is_only && (number.is_none() || found.len() < 2) => Ok(Values::AnyIndex),
+        _ if is_only && (number.is_none() || found.len() < 2) => Ok(MatteClass::AnyIndex),
         _ => Err(class.to_owned()),
     }
 }
 
-impl Values {
+impl MatteClass {
     /// Of the upper left `size` of a matte.
     fn probabilities(&self, matte: &Matte, size: FrameSize) -> impl Iterator<Item = f16> {
         let rows = matte.values.chunks_exact(matte.size.width()).take(size.height());

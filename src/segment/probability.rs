@@ -10,7 +10,7 @@ use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
 use super::{Activation, ClassGroup, Logits, Manifest, Upsampling};
-use crate::{
+use base::{
     frame::FrameSize,
     mask::SoftMask,
     simd::{nearest, vectorised},
@@ -37,12 +37,12 @@ pub fn probabilities(
         }
     }
     rows.par_iter_mut().enumerate().for_each_init(
-        || (Vec::new(), Segment::default()),
-        |(line, segment), (y, outputs)| {
+        || (Vec::new(), SpanLogits::default()),
+        |(line, span_logits), (y, outputs)| {
             grid.line(y, line);
             for span in &grid.spans {
-                segment.load(line, grid.width, span);
-                segment.write(manifest.activation, groups, span, outputs);
+                span_logits.load(line, grid.width, span);
+                span_logits.write(manifest.activation, groups, span, outputs);
             }
         },
     );
@@ -182,7 +182,7 @@ const BLOCK: usize = 8;
 
 /// The classes that matter in one span, with their logits at its two ends.
 #[derive(Default)]
-struct Segment {
+struct SpanLogits {
     live: Vec<(usize, f32, f32)>,
     /// Of each live class the exponentials at the span's pixels, and their sums.
     exponentials: Vec<Block>,
@@ -190,7 +190,7 @@ struct Segment {
     selected: Vec<Block>,
 }
 
-impl Segment {
+impl SpanLogits {
     fn load(&mut self, line: &[f32], width: usize, span: &Span) {
         self.live.clear();
         let classes = line.len() / width - 1;
@@ -374,7 +374,7 @@ mod tests {
         Manifest {
             name: "test".into(),
             classes: (0..classes).map(|class| class.to_string()).collect(),
-            input: crate::segment::InputSize::Fixed { width: 1, height: 1 },
+            input: crate::InputSize::Fixed { width: 1, height: 1 },
             mean: [0.0; 3],
             std: [1.0; 3],
             activation,

@@ -12,11 +12,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Service, problem::Problem};
-use crate::{
-    export::ExportKind,
-    segment::{Manifest, catalogue},
-    smooth::{Method, Settings},
-};
+use export::ExportKind;
+use segment::{Manifest, catalogue};
+use smooth::{Method, Settings};
 
 #[derive(Serialize, ToSchema)]
 pub struct About {
@@ -146,7 +144,7 @@ pub async fn readyz(State(service): State<Arc<Service>>) -> Result<&'static str,
     if service.machine.library.best().is_none() {
         return unready("no network is installed", "run «steadymask models setup»");
     }
-    service.database.held("")?;
+    service.database.usage("")?;
     Ok("ok\n")
 }
 

@@ -1,25 +1,25 @@
-//! What is over makes room: by age, and oldest first where there is too little space.
+//! Removes jobs that are over: by age, and the oldest first where space is short.
 
 use std::{fs, sync::Arc, thread, time::Duration};
 
 use super::{
     Service,
-    database::{Job, now_secs},
-    desk,
+    database::{JobRecord, now_secs},
+    job_folder,
 };
 
-const LOOK_INTERVAL: Duration = Duration::from_secs(60);
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(60);
 /// Answers for images are small, and more are never kept.
 const MOST_ANSWERS: usize = 1_000_000;
 
-/// Removes what an earlier process has left half done, and then keeps house.
+/// Removes what an earlier process left half done, and then cleans up every minute.
 pub fn open(service: &Arc<Service>) {
     remove_strays(service);
     let service = service.clone();
     thread::spawn(move || {
         loop {
             tidy(&service);
-            thread::sleep(LOOK_INTERVAL);
+            thread::sleep(CLEANUP_INTERVAL);
         }
     });
 }
@@ -35,15 +35,15 @@ fn remove_strays(service: &Service) {
     let folders = fs::read_dir(service.jobs_folder()).into_iter().flatten().flatten();
     for entry in folders {
         if !known.iter().any(|id| entry.file_name() == id.as_str()) {
-            desk::remove(&entry.path());
+            job_folder::remove(&entry.path());
         }
     }
 }
 
 fn tidy(service: &Service) {
     let oldest_secs = now_secs() - service.options.keep_secs;
-    let over = |job: &Job| job.state.is_over();
-    let jobs: Vec<Job> = service.database.jobs().unwrap_or_default();
+    let over = |job: &JobRecord| job.state.is_over();
+    let jobs: Vec<JobRecord> = service.database.jobs().unwrap_or_default();
     let mut bytes: u64 = jobs.iter().map(|job| job.bytes).sum();
     for job in jobs.into_iter().filter(over) {
         if job.updated_secs >= oldest_secs && bytes <= service.options.keep_bytes {

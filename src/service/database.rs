@@ -10,7 +10,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{jobs::Detection, project::Step};
+use jobs::Detection;
+use plan::{Plan, Step};
 
 #[derive(Debug, thiserror::Error)]
 #[error("{}: the jobs can't be kept ({cause}); check the free space and the permissions of its folder", .path.display())]
@@ -26,7 +27,7 @@ pub struct Database {
 
 /// A clip that a client has uploaded, and what is done with it.
 #[derive(Clone, Debug)]
-pub struct Job {
+pub struct JobRecord {
     pub id: String,
     pub client: String,
     /// What the client calls the file. For eyes only.
@@ -38,8 +39,8 @@ pub struct Job {
     pub video: VideoFacts,
     pub stage: Stage,
     pub state: JobState,
-    /// What the stage does; a copy, so that pipelines can change.
-    pub steps: Vec<Step>,
+    /// What the stage does; a copy, so that pipelines can change. `None` until a stage is asked for.
+    pub plan: Option<Plan>,
     pub error: Option<String>,
     pub updated_secs: i64,
     /// On the disk, without what other jobs share.
@@ -81,7 +82,7 @@ impl JobState {
 
 /// What was found in an image, as it is kept.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct AnswerRecord {
     pub id: i64,
     pub pipeline_id: i64,
     pub file_name: String,
@@ -104,7 +105,7 @@ const SCHEMA: &str = "
     CREATE INDEX IF NOT EXISTS answers_by_age ON answers (created_secs);
 ";
 
-const JOB: &str =
+const JOB_COLUMNS: &str =
     "id, client, file_name, sha256, fingerprint, video, stage, state, steps, error, updated_secs, bytes";
 
 pub fn now_secs() -> i64 {
@@ -131,33 +132,34 @@ impl Database {
         work(&self.connection()).map_err(|cause| DatabaseError { path: self.path.clone(), cause })
     }
 
-    pub fn job(&self, id: &str) -> Result<Option<Job>, DatabaseError> {
+    pub fn job(&self, id: &str) -> Result<Option<JobRecord>, DatabaseError> {
         self.doing(|connection| {
-            let mut query = connection.prepare_cached(&format!("SELECT {JOB} FROM jobs WHERE id = ?1"))?;
+            let mut query =
+                connection.prepare_cached(&format!("SELECT {JOB_COLUMNS} FROM jobs WHERE id = ?1"))?;
             query.query_row([id], job_from_row).optional()
         })
     }
 
     /// The longest untouched first. One that another version wrote and this one can't read is
     /// passed over.
-    pub fn jobs(&self) -> Result<Vec<Job>, DatabaseError> {
+    pub fn jobs(&self) -> Result<Vec<JobRecord>, DatabaseError> {
         self.doing(|connection| {
-            let mut query =
-                connection.prepare_cached(&format!("SELECT {JOB} FROM jobs ORDER BY updated_secs, id"))?;
+            let mut query = connection
+                .prepare_cached(&format!("SELECT {JOB_COLUMNS} FROM jobs ORDER BY updated_secs, id"))?;
             Ok(query.query_map([], job_from_row)?.filter_map(Result::ok).collect())
         })
     }
 
     /// The client's job with this content, if it has one.
-    pub fn same_upload(&self, client: &str, sha256: &str) -> Result<Option<Job>, DatabaseError> {
+    pub fn same_upload(&self, client: &str, sha256: &str) -> Result<Option<JobRecord>, DatabaseError> {
         self.doing(|connection| {
-            let sql = format!("SELECT {JOB} FROM jobs WHERE client = ?1 AND sha256 = ?2");
+            let sql = format!("SELECT {JOB_COLUMNS} FROM jobs WHERE client = ?1 AND sha256 = ?2");
             connection.prepare_cached(&sql)?.query_row([client, sha256], job_from_row).optional()
         })
     }
 
     /// How many jobs a client has, and how many bytes they take.
-    pub fn held(&self, client: &str) -> Result<(usize, u64), DatabaseError> {
+    pub fn usage(&self, client: &str) -> Result<(usize, u64), DatabaseError> {
         self.doing(|connection| {
             let sql = "SELECT count(*), coalesce(sum(bytes), 0) FROM jobs WHERE client = ?1";
             connection
@@ -166,11 +168,11 @@ impl Database {
         })
     }
 
-    pub fn add_job(&self, job: &Job) -> Result<(), DatabaseError> {
+    pub fn add_job(&self, job: &JobRecord) -> Result<(), DatabaseError> {
         self.doing(|connection| {
             connection.execute(
                 &format!(
-                    "INSERT INTO jobs ({JOB}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+                    "INSERT INTO jobs ({JOB_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
                 ),
                 params![
                     job.id,
@@ -181,7 +183,7 @@ impl Database {
                     json(&job.video),
                     json(&job.stage),
                     json(&job.state),
-                    json(&job.steps),
+                    steps_of(&job.plan),
                     job.error,
                     job.updated_secs,
                     job.bytes as i64
@@ -192,7 +194,7 @@ impl Database {
     }
 
     /// Begins a stage, unless one is waiting or running already. Whether it did.
-    pub fn begin_stage(&self, id: &str, stage: Stage, steps: &[Step]) -> Result<bool, DatabaseError> {
+    pub fn begin_stage(&self, id: &str, stage: Stage, plan: &Plan) -> Result<bool, DatabaseError> {
         let changed = self.doing(|connection| {
             connection.execute(
                 "UPDATE jobs SET stage = ?2, steps = ?3, state = ?4, error = NULL, updated_secs = ?5
@@ -200,7 +202,7 @@ impl Database {
                 params![
                     id,
                     json(&stage),
-                    json(&steps),
+                    json(plan),
                     json(&JobState::Queued),
                     now_secs(),
                     json(&JobState::Running)
@@ -211,14 +213,14 @@ impl Database {
     }
 
     /// Puts back what was known of a job before a stage began that could not.
-    pub fn restore_stage(&self, job: &Job) -> Result<(), DatabaseError> {
+    pub fn restore_stage(&self, job: &JobRecord) -> Result<(), DatabaseError> {
         self.doing(|connection| {
             connection.execute(
                 "UPDATE jobs SET stage = ?2, steps = ?3, state = ?4, error = ?5, updated_secs = ?6 WHERE id = ?1",
                 params![
                     job.id,
                     json(&job.stage),
-                    json(&job.steps),
+                    steps_of(&job.plan),
                     json(&job.state),
                     job.error,
                     job.updated_secs
@@ -249,7 +251,7 @@ impl Database {
         Ok(self.doing(|connection| connection.execute("DELETE FROM jobs WHERE id = ?1", [id]))? > 0)
     }
 
-    pub fn answer(&self, key: &str) -> Result<Option<Answer>, DatabaseError> {
+    pub fn answer(&self, key: &str) -> Result<Option<AnswerRecord>, DatabaseError> {
         self.doing(|connection| {
             let sql = "SELECT id, pipeline_id, file_name, detection FROM answers WHERE key = ?1";
             connection.prepare_cached(sql)?.query_row([key], answer_from_row).optional()
@@ -263,7 +265,7 @@ impl Database {
         pipeline_id: i64,
         file_name: &str,
         detection: Option<&Detection>,
-    ) -> Result<Answer, DatabaseError> {
+    ) -> Result<AnswerRecord, DatabaseError> {
         self.doing(|connection| {
             let sql = "INSERT INTO answers (key, pipeline_id, file_name, detection, created_secs)
                        VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (key) DO NOTHING";
@@ -298,8 +300,18 @@ fn parsed<T: serde::de::DeserializeOwned>(row: &Row, at: usize) -> rusqlite::Res
     })
 }
 
-fn job_from_row(row: &Row) -> rusqlite::Result<Job> {
-    Ok(Job {
+/// As a list of steps, empty where there is no plan yet.
+fn steps_of(plan: &Option<Plan>) -> String {
+    plan.as_ref().map_or_else(|| "[]".to_owned(), json)
+}
+
+fn plan_from(row: &Row, at: usize) -> rusqlite::Result<Option<Plan>> {
+    let steps: Vec<Step> = parsed(row, at)?;
+    if steps.is_empty() { Ok(None) } else { parsed(row, at).map(Some) }
+}
+
+fn job_from_row(row: &Row) -> rusqlite::Result<JobRecord> {
+    Ok(JobRecord {
         id: row.get(0)?,
         client: row.get(1)?,
         file_name: row.get(2)?,
@@ -308,15 +320,15 @@ fn job_from_row(row: &Row) -> rusqlite::Result<Job> {
         video: parsed(row, 5)?,
         stage: parsed(row, 6)?,
         state: parsed(row, 7)?,
-        steps: parsed(row, 8)?,
+        plan: plan_from(row, 8)?,
         error: row.get(9)?,
         updated_secs: row.get(10)?,
         bytes: row.get::<_, i64>(11)? as u64,
     })
 }
 
-fn answer_from_row(row: &Row) -> rusqlite::Result<Answer> {
-    Ok(Answer {
+fn answer_from_row(row: &Row) -> rusqlite::Result<AnswerRecord> {
+    Ok(AnswerRecord {
         id: row.get(0)?,
         pipeline_id: row.get(1)?,
         file_name: row.get(2)?,

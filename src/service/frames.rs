@@ -22,18 +22,18 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Service,
-    database::Job,
-    desk::source_in,
+    database::JobRecord,
     guard::Client,
+    job_folder::source_in,
     problem::{Path, Problem, Query, disk},
     results::{latest_results, visible},
 };
-use crate::{
-    export::{overlay, palette},
+use base::{
     frame::{Frame, FrameIndex},
     mask::Mask,
-    video::{self, VideoSource},
 };
+use export::{overlay, palette};
+use video::{self, VideoSource};
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -80,7 +80,7 @@ pub async fn frame(
 
 fn draw(
     service: &Service,
-    job: &Job,
+    job: &JobRecord,
     kind: FrameKind,
     index: u32,
     class: Option<&str>,
@@ -148,9 +148,9 @@ fn read_mask(path: &FilePath, frame: &Frame) -> Result<Mask, Problem> {
 
 /// A few clips that are kept open: whoever looks at a frame looks at the next one too.
 #[derive(Default)]
-pub struct Pictures(Mutex<Vec<Open>>);
+pub struct Pictures(Mutex<Vec<OpenClip>>);
 
-struct Open {
+struct OpenClip {
     job_id: String,
     source: Box<dyn VideoSource>,
     next: usize,
@@ -162,7 +162,7 @@ const MOST_OPEN: usize = 4;
 const NEAR: usize = 8;
 
 impl Pictures {
-    fn frame(&self, service: &Service, job: &Job, index: u32) -> Result<Arc<Frame>, Problem> {
+    fn frame(&self, service: &Service, job: &JobRecord, index: u32) -> Result<Arc<Frame>, Problem> {
         let index = index as usize;
         let all = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = {
@@ -174,7 +174,7 @@ impl Pictures {
             None => {
                 let path = source_in(&service.job_folder(&job.id))
                     .ok_or_else(|| Problem::not_found("clip of this job"))?;
-                Open { job_id: job.id.clone(), source: video::open(&path)?, next: 0, last: None }
+                OpenClip { job_id: job.id.clone(), source: video::open(&path)?, next: 0, last: None }
             }
         };
         if let Some(frame) = open.last.clone().filter(|frame| frame.index().get() == index) {
@@ -199,7 +199,7 @@ impl Pictures {
         }
     }
 
-    fn put_back(&self, service: &Service, open: Open) {
+    fn put_back(&self, service: &Service, open: OpenClip) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A job that was deleted meanwhile keeps no file open.
         if matches!(service.database.job(&open.job_id), Ok(Some(_))) {

@@ -1,4 +1,4 @@
-//! Who may ask, and who asks.
+//! Which requests are let in, and who sent them.
 //!
 //! A page of another site can make a browser send requests here, and a name of another site
 //! can be made to mean this machine (DNS rebinding). So the `Host` must be an address, or

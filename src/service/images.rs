@@ -22,16 +22,15 @@ use utoipa::ToSchema;
 
 use super::{
     READ_PATIENCE, Service,
-    database::Answer,
+    database::AnswerRecord,
     problem::{Form, Problem},
     upload::shown_name,
 };
-use crate::{
-    jobs::{Detection, Full, ImagePlan, ImageRequest, Looked},
-    pipeline::PipelineError,
-    project::Plan,
-    video::ImageBytes,
-};
+use base::bounded::Full;
+use jobs::{Detection, ImagePlan, ImageRequest, ImageResult};
+use pipeline::PipelineError;
+use plan::Plan;
+use video::ImageBytes;
 
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "only its schema is used")]
@@ -67,9 +66,9 @@ enum ImageData {
     Nothing(Vec<i64>),
 }
 
-impl From<Answer> for ImageAnswer {
-    fn from(answer: Answer) -> Self {
-        let Answer { id, pipeline_id, file_name, detection } = answer;
+impl From<AnswerRecord> for ImageAnswer {
+    fn from(answer: AnswerRecord) -> Self {
+        let AnswerRecord { id, pipeline_id, file_name, detection } = answer;
         let (status, data) = match detection {
             Some(detection) => (ImageStatus::Detected, ImageData::Found(detection)),
             None => (ImageStatus::Undetected, ImageData::Nothing(Vec::new())),
@@ -82,11 +81,11 @@ impl From<Answer> for ImageAnswer {
 #[derive(Default)]
 struct Parts {
     pipeline_id: Option<i64>,
-    image: Option<(String, Held)>,
+    image: Option<(String, CountedBytes)>,
 }
 
 /// Bytes in memory, counted among those that all clients may have there at once.
-struct Held {
+struct CountedBytes {
     bytes: Vec<u8>,
     _room: OwnedSemaphorePermit,
 }
@@ -94,11 +93,11 @@ struct Held {
 /// How long a refusal takes.
 const FULL_PAUSE: Duration = Duration::from_millis(200);
 /// What all images that are on their way may take.
-pub const MOST_HELD_KIB: usize = 96 << 10;
+pub const MAX_IMAGE_MEMORY_KIB: usize = 96 << 10;
 
-/// Plans whose networks are found, by what they say: a changed pipeline is a new one.
+/// Resolved plans, keyed by their steps: a changed pipeline is a new entry.
 #[derive(Default)]
-pub struct Plans(Mutex<HashMap<String, Arc<ImagePlan>>>);
+pub struct PlanCache(Mutex<HashMap<String, Arc<ImagePlan>>>);
 
 const MOST_PLANS: usize = 64;
 
@@ -109,19 +108,20 @@ impl Service {
     /// When it can't be done here.
     pub fn resolved(&self, plan: Plan) -> Result<Arc<ImagePlan>, Problem> {
         let key = serde_json::to_string(&plan).unwrap_or_default();
-        let mut plans = self.plans.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut plans = self.plan_cache.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(plan) = plans.get(&key) {
             return Ok(plan.clone());
         }
         // A path of this machine is no client's business, even where nothing is there.
-        if plan.segment.model.as_deref().is_some_and(|model| model.contains('/') || model.ends_with(".pt")) {
+        let Some(network) = plan.source.network() else {
+            return Err(Problem::wrong("masks of this machine are no client's business", "name a model"));
+        };
+        if network.name.as_deref().is_some_and(|name| name.contains('/') || name.ends_with(".pt")) {
             return Err(Problem::wrong("a model is named by its name", "take one of /api/models"));
         }
         // The network's file is read for its hash.
-        let found = tokio::task::block_in_place(|| {
-            ImagePlan::new(plan, &self.machine.library, self.machine.trust_model)
-        });
-        let plan = Arc::new(found?);
+        let resolved = tokio::task::block_in_place(|| self.machine.resolve(plan));
+        let plan = Arc::new(ImagePlan::new(resolved?));
         if plans.len() >= MOST_PLANS {
             plans.clear();
         }
@@ -190,22 +190,27 @@ pub async fn process_image(
 }
 
 impl Service {
-    async fn read_field(&self, mut field: Field<'_>, most_bytes: usize) -> Result<Held, Problem> {
+    async fn read_field(&self, mut field: Field<'_>, most_bytes: usize) -> Result<CountedBytes, Problem> {
         let busy = || Problem::busy("too many images are on their way", 1);
-        let mut room = self.held.clone().try_acquire_many_owned(0).map_err(|_| busy())?;
+        let mut room = self.image_memory.clone().try_acquire_many_owned(0).map_err(|_| busy())?;
         let mut bytes = Vec::new();
         while let Some(chunk) = timeout(READ_PATIENCE, field.chunk()).await.map_err(|_| Problem::slow())?? {
             if bytes.len() + chunk.len() > most_bytes {
                 return Err(Problem::too_large(format!("this field has more than {most_bytes} bytes")));
             }
             let more_kib = chunk.len().div_ceil(1 << 10) as u32;
-            room.merge(self.held.clone().try_acquire_many_owned(more_kib).map_err(|_| busy())?);
+            room.merge(self.image_memory.clone().try_acquire_many_owned(more_kib).map_err(|_| busy())?);
             bytes.extend_from_slice(&chunk);
         }
-        Ok(Held { bytes, _room: room })
+        Ok(CountedBytes { bytes, _room: room })
     }
 
-    async fn look(&self, plan: Arc<ImagePlan>, file_name: &str, image: Held) -> Result<Looked, Problem> {
+    async fn look(
+        &self,
+        plan: Arc<ImagePlan>,
+        file_name: &str,
+        image: CountedBytes,
+    ) -> Result<ImageResult, Problem> {
         let (sender, answer) = oneshot::channel();
         self.pool.try_submit(ImageRequest {
             plan,

@@ -10,7 +10,8 @@ use super::{
     Service,
     problem::{Body, Path, Problem},
 };
-use crate::project::{Pipeline, Plan, Step};
+use plan::{Plan, Step};
+use project::Pipeline;
 
 /// A name and what is done, step by step.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -18,7 +19,7 @@ use crate::project::{Pipeline, Plan, Step};
 pub struct NewPipeline {
     #[schema(min_length = 1, max_length = 60)]
     name: String,
-    #[schema(min_items = 1, max_items = 8)]
+    #[schema(min_items = 1, max_items = 9)]
     steps: Vec<Step>,
 }
 
@@ -37,7 +38,7 @@ impl Service {
         let missing = || Problem::not_found("pipeline with this id");
         let mut pipeline = pipelines.get(id)?.ok_or_else(missing)?;
         edit(&mut pipeline.steps)?;
-        self.resolved(Plan::of(&pipeline.steps)?)?;
+        self.resolved(Plan::from_steps(&pipeline.steps)?)?;
         Ok(Json(pipelines.update(id, &pipeline.name, &pipeline.steps)?.ok_or_else(missing)?))
     }
 }
@@ -56,7 +57,7 @@ pub async fn create(
     State(service): State<Arc<Service>>,
     Body(new): Body<NewPipeline>,
 ) -> Result<(StatusCode, Json<Pipeline>), Problem> {
-    service.resolved(Plan::of(&new.steps)?)?;
+    service.resolved(Plan::from_steps(&new.steps)?)?;
     let pipelines = service.pipelines();
     if pipelines.all()?.len() >= MOST_PIPELINES {
         return Err(Problem::busy(
@@ -88,7 +89,7 @@ pub async fn update(
     Body(new): Body<NewPipeline>,
 ) -> Result<Json<Pipeline>, Problem> {
     service.pipeline(id)?;
-    service.resolved(Plan::of(&new.steps)?)?;
+    service.resolved(Plan::from_steps(&new.steps)?)?;
     let updated = service.pipelines().update(id, &new.name, &new.steps)?;
     Ok(Json(updated.ok_or_else(|| Problem::not_found("pipeline with this id"))?))
 }

@@ -14,13 +14,13 @@ use serde::{Serialize, de::DeserializeOwned};
 use utoipa::ToSchema;
 
 use super::{READ_PATIENCE, database::DatabaseError};
-use crate::{
-    jobs::Full,
-    pipeline::PipelineError,
-    project::{PipelinesError, PresetError, StepsError},
-    segment::SegmentError,
-    video::VideoError,
-};
+use base::bounded::Full;
+use pipeline::PipelineError;
+use plan::{PlanError, StepsError};
+use project::{PipelinesError, PresetError};
+use segment::SegmentError;
+use smooth::SettingsError;
+use video::VideoError;
 
 /// What went wrong, why, and what to do about it (`application/problem+json`, RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -113,8 +113,8 @@ impl From<VideoError> for Problem {
     }
 }
 
-impl From<SegmentError> for Problem {
-    fn from(error: SegmentError) -> Self {
+impl From<PlanError> for Problem {
+    fn from(error: PlanError) -> Self {
         PipelineError::from(error).into()
     }
 }
@@ -127,13 +127,20 @@ impl From<PipelineError> for Problem {
             }
             PipelineError::Video(_) => StatusCode::UNPROCESSABLE_ENTITY,
             PipelineError::Segment(SegmentError::Inference { .. }) => StatusCode::INTERNAL_SERVER_ERROR,
-            PipelineError::Segment(_) | PipelineError::Settings(_) | PipelineError::NothingInRange { .. } => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            PipelineError::Plan(_)
+            | PipelineError::Segment(_)
+            | PipelineError::Settings(_)
+            | PipelineError::NothingInRange { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             PipelineError::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::of_text(status, &error.to_string())
+    }
+}
+
+impl From<SettingsError> for Problem {
+    fn from(error: SettingsError) -> Self {
+        PipelineError::from(error).into()
     }
 }
 
@@ -173,7 +180,7 @@ impl From<DatabaseError> for Problem {
 
 impl From<Full> for Problem {
     fn from(_: Full) -> Self {
-        Self::busy("the line is full", 1)
+        Self::busy("the queue is full", 1)
     }
 }
 

@@ -22,11 +22,13 @@ use utoipa::ToSchema;
 
 use super::{
     Service,
-    database::{Job, JobState, Stage},
-    desk::RESULTS,
+    database::{JobRecord, JobState, Stage},
     guard::Client,
+    job_folder::RESULTS,
     problem::{Path, Problem, disk},
 };
+
+/// The files of a clip, as they can be fetched.
 #[derive(Serialize, ToSchema)]
 pub struct Results {
     pub job_id: String,
@@ -48,14 +50,14 @@ pub struct ResultFile {
 
 /// What of a clip has been written. Those of other settings are not the answer while these are
 /// being worked on.
-fn results_of(service: &Service, client: &Client, job_id: &str) -> Result<(Job, PathBuf), Problem> {
+fn results_of(service: &Service, client: &Client, job_id: &str) -> Result<(JobRecord, PathBuf), Problem> {
     let job = service.job_of(client, job_id)?;
     let folder = latest_results(service, &job)?;
     if job.state == JobState::Done { Ok((job, folder)) } else { Err(no_results()) }
 }
 
 /// What there is to look at, be it of the settings before.
-pub fn latest_results(service: &Service, job: &Job) -> Result<PathBuf, Problem> {
+pub fn latest_results(service: &Service, job: &JobRecord) -> Result<PathBuf, Problem> {
     let folder = service.job_folder(&job.id).join(RESULTS);
     if job.stage == Stage::Stabilize && folder.is_dir() { Ok(folder) } else { Err(no_results()) }
 }

@@ -1,6 +1,6 @@
-//! Connections: bounded in number, in the time that a header may take, and ended in good order.
+//! Connections: limited in number and in the time that a header may take, and shut down gracefully.
 
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{future::poll_fn, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::Request};
 use hyper::{body::Incoming, server::conn::http1};
@@ -10,16 +10,16 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     signal::unix::{SignalKind, signal},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
 use tower::ServiceExt as _;
 
 use super::{Service, guard::Peer};
 
-/// Further ones wait in the system's own line.
+/// Further ones wait in the system's backlog.
 const MOST_CONNECTIONS: usize = 512;
 /// Of a request, and between two of them.
 const HEADER_PATIENCE: Duration = Duration::from_secs(20);
@@ -31,13 +31,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub async fn run(listener: TcpListener, router: Router, service: &Arc<Service>) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let graceful = GracefulShutdown::new();
-    let mut stop = std::pin::pin!(asked_to_stop());
+    let mut stop = std::pin::pin!(stop_signal());
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &places) => accepted,
             () = &mut stop => break,
         };
-        let Some((stream, peer, place)) = accepted else { continue };
+        let Some(Accepted { stream, peer, place }) = accepted else { continue };
         // Answers are small and wait for nothing.
         let _ = stream.set_nodelay(true);
         let router = router.clone().map_request(move |request: Request<Incoming>| {
@@ -61,19 +61,24 @@ pub async fn run(listener: TcpListener, router: Router, service: &Arc<Service>) 
     service.close();
     let _ = timeout(SHUTDOWN_PATIENCE, graceful.shutdown()).await;
     let _ = timeout(SHUTDOWN_PATIENCE, async {
-        while !service.desk.is_idle() {
+        while !service.clip_workers.is_idle() {
             sleep(ACCEPT_PAUSE).await;
         }
     })
     .await;
 }
 
-type Accepted = (tokio::net::TcpStream, std::net::SocketAddr, tokio::sync::OwnedSemaphorePermit);
+/// A connection that has come in, and its place among those that may be open at once.
+struct Accepted {
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: OwnedSemaphorePermit,
+}
 
 async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<Accepted> {
     let place = places.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, peer)) => Some((stream, peer, place)),
+        Ok((stream, peer)) => Some(Accepted { stream, peer, place }),
         Err(error) => {
             tracing::warn!("a connection could not be taken: {error}");
             sleep(ACCEPT_PAUSE).await;
@@ -82,7 +87,7 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<Accep
     }
 }
 
-async fn asked_to_stop() {
+async fn stop_signal() {
     let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
     let mut signals: Vec<_> = signals.into_iter().filter_map(|kind| signal(kind).ok()).collect();
     poll_fn(|context| {

@@ -1,4 +1,4 @@
-//! What there is to watch, for Prometheus.
+//! Metrics of the service, for Prometheus.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use prometheus::{
 use std::sync::Arc;
 
 use super::{Service, database::JobState, problem::Problem};
-use crate::video::free_bytes;
+use base::files::free_bytes;
 
 pub struct Telemetry {
     registry: Registry,
@@ -120,9 +120,9 @@ impl Telemetry {
             let count = jobs.iter().filter(|job| job.state == state).count();
             self.jobs.with_label_values(&[name]).set(count as i64);
         }
-        self.queue.with_label_values(&["clips"]).set(service.desk.waiting() as i64);
+        self.queue.with_label_values(&["clips"]).set(service.clip_workers.waiting() as i64);
         self.queue.with_label_values(&["images"]).set(service.pool.waiting() as i64);
-        self.frames_per_sec.set(service.desk.frames_per_sec());
+        self.frames_per_sec.set(service.clip_workers.frames_per_sec());
         self.disk.with_label_values(&["jobs"]).set(jobs.iter().map(|job| job.bytes as i64).sum());
         if let Some(free) = free_bytes(&service.options.data) {
             self.disk.with_label_values(&["free"]).set(free as i64);

@@ -17,13 +17,14 @@ use utoipa::ToSchema;
 
 use super::{
     READ_PATIENCE, Service,
-    database::{Job, JobState, Stage, VideoFacts, now_secs},
-    desk,
+    clips::JobStatus,
+    database::{JobRecord, JobState, Stage, VideoFacts, now_secs},
     guard::Client,
-    jobs::JobStatus,
+    job_folder,
     problem::{Form, Problem, disk},
 };
-use crate::video::{self, VideoError, free_bytes};
+use base::files::free_bytes;
+use video::{self, VideoError};
 
 /// A video file.
 #[derive(ToSchema)]
@@ -51,7 +52,7 @@ pub async fn upload(
     Form(mut form): Form,
 ) -> Result<(StatusCode, Json<JobStatus>), Problem> {
     let _place = service.uploads.try_acquire().map_err(|_| Problem::busy("too many uploads at once", 5))?;
-    let (held_jobs, held_bytes) = service.database.held(&client)?;
+    let (held_jobs, held_bytes) = service.database.usage(&client)?;
     let room_bytes =
         service.options.client_bytes.saturating_sub(held_bytes).min(service.options.max_upload_bytes);
     let field = loop {
@@ -68,7 +69,7 @@ pub async fn upload(
         }
     };
     let file_name = shown_name(field.file_name());
-    let received = Received::of(field, &service, room_bytes).await?;
+    let received = ReceivedFile::of(field, &service, room_bytes).await?;
     if let Some(job) = service.database.same_upload(&client, &received.sha256)? {
         return Ok((StatusCode::OK, Json(service.status(&job))));
     }
@@ -86,14 +87,14 @@ pub async fn upload(
 }
 
 /// A file that has come in whole, and has no name yet.
-struct Received {
+struct ReceivedFile {
     file: tempfile::NamedTempFile,
     bytes: u64,
     sha256: String,
     extension: &'static str,
 }
 
-impl Received {
+impl ReceivedFile {
     async fn of(mut field: Field<'_>, service: &Service, most_bytes: u64) -> Result<Self, Problem> {
         let file = tempfile::NamedTempFile::new_in(service.uploads_folder()).map_err(|error| disk(&error))?;
         let mut out = tokio::fs::File::from_std(file.reopen().map_err(|error| disk(&error))?);
@@ -131,16 +132,16 @@ impl Received {
     }
 
     /// Looks into the file, gives it a place, and makes a job of it.
-    fn keep(self, service: &Service, client: String, file_name: String) -> Result<Job, Problem> {
+    fn keep(self, service: &Service, client: String, file_name: String) -> Result<JobRecord, Problem> {
         let id = random_id().map_err(|error| disk(&error))?;
         let folder = service.job_folder(&id);
         std::fs::create_dir_all(&folder).map_err(|error| disk(&error))?;
         let path = folder.join("source").with_extension(self.extension);
-        let keep = || -> Result<Job, Problem> {
+        let keep = || -> Result<JobRecord, Problem> {
             self.file.persist(&path).map_err(|error| disk(&error.error))?;
             let video = look_into(&path, &file_name, service)?;
             let fingerprint = video::fingerprint(&path)?;
-            let job = Job {
+            let job = JobRecord {
                 id,
                 client,
                 file_name,
@@ -149,7 +150,7 @@ impl Received {
                 video,
                 stage: Stage::Upload,
                 state: JobState::Done,
-                steps: Vec::new(),
+                plan: None,
                 error: None,
                 updated_secs: now_secs(),
                 bytes: self.bytes,
@@ -157,7 +158,7 @@ impl Received {
             service.database.add_job(&job)?;
             Ok(job)
         };
-        keep().inspect_err(|_| desk::remove(&folder))
+        keep().inspect_err(|_| job_folder::remove(&folder))
     }
 }
 
@@ -199,24 +200,25 @@ fn format_of(head: &[u8]) -> Result<&'static str, Problem> {
     let at = |place: usize, bytes: &[u8]| head.get(place..).is_some_and(|rest| rest.starts_with(bytes));
     let is_box = |kind: &&[u8]| at(4, kind);
     let boxes: [&[u8]; 6] = [b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"];
-    Ok(match () {
-        () if boxes.iter().any(is_box) => "mp4",
-        () if at(0, &[0x1a, 0x45, 0xdf, 0xa3]) => "mkv",
-        () if at(0, b"RIFF") && at(8, b"AVI ") => "avi",
-        () if at(0, &[0x47]) && at(188, &[0x47]) => "ts",
-        () if at(4, &[0x47]) && at(196, &[0x47]) => "m2ts",
-        () if at(0, &[0, 0, 1, 0xba]) || at(0, &[0, 0, 1, 0xb3]) => "mpg",
-        () if at(0, b"FLV\x01") => "flv",
-        () if at(0, b"OggS") => "ogv",
-        () if at(0, &[0x30, 0x26, 0xb2, 0x75]) => "wmv",
-        () if at(0, b"YUV4MPEG2 ") => "y4m",
-        () => {
-            return Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "this is no video of a kind that is known here",
-                "give MP4, MOV, Matroska, WebM, AVI, MPEG, FLV, Ogg, WMV or Y4M",
-            ));
-        }
+    let formats = [
+        ("mp4", boxes.iter().any(is_box)),
+        ("mkv", at(0, &[0x1a, 0x45, 0xdf, 0xa3])),
+        ("avi", at(0, b"RIFF") && at(8, b"AVI ")),
+        ("ts", at(0, &[0x47]) && at(188, &[0x47])),
+        ("m2ts", at(4, &[0x47]) && at(196, &[0x47])),
+        ("mpg", at(0, &[0, 0, 1, 0xba]) || at(0, &[0, 0, 1, 0xb3])),
+        ("flv", at(0, b"FLV\x01")),
+        ("ogv", at(0, b"OggS")),
+        ("wmv", at(0, &[0x30, 0x26, 0xb2, 0x75])),
+        ("y4m", at(0, b"YUV4MPEG2 ")),
+    ];
+    let found = formats.into_iter().find_map(|(extension, is_it)| is_it.then_some(extension));
+    found.ok_or_else(|| {
+        Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "this is no video of a kind that is known here",
+            "give MP4, MOV, Matroska, WebM, AVI, MPEG, FLV, Ogg, WMV or Y4M",
+        )
     })
 }
 

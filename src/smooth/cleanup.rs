@@ -1,64 +1,65 @@
-//! Clean-up of one hard mask by its connected parts: hysteresis, specks, holes.
+//! Clean-up of one hard mask by its connected components: hysteresis, specks, holes.
 //!
-//! A mask is taken apart into runs, the stretches of set pixels in a row; runs that touch
-//! from row to row are joined (union-find), so the cost goes with the outline's length and
-//! not with the picture's area. Set pixels touch also at corners; the pixels of a hole do
-//! not, as usual, or a diagonal line would be joined and still leak.
+//! Components are found from runs of set pixels in each row. Runs that touch from row to row are
+//! joined by union-find, so the cost grows with the outline's length and not with the picture's
+//! area. As usual, set pixels are 8-connected and the pixels of holes are 4-connected; otherwise a
+//! diagonal line would be connected and still not enclose anything.
 
-use crate::frame::FrameSize;
-use crate::mask::Mask;
+use base::frame::FrameSize;
+use base::mask::Mask;
 
-/// The parts of `low` in which `high` has a pixel (Canny, 1986).
+/// The components of `low` in which `high` has a pixel: hysteresis thresholding (Canny, 1986).
 ///
 /// # Panics
 /// When the sizes differ.
 pub fn hysteresis(high: &Mask, low: &Mask) -> Mask {
-    let parts = Parts::of(low, Touching::AlsoAtCorners);
-    let mut keep = vec![false; parts.runs.len()];
-    for (i, run) in parts.runs.iter().enumerate() {
-        keep[parts.roots[i]] |= run.any(high);
+    let components = Components::of(low, Connectivity::Eight);
+    let mut keep = vec![false; components.runs.len()];
+    for (i, run) in components.runs.iter().enumerate() {
+        keep[components.roots[i]] |= run.any(high);
     }
-    parts.draw(low.size(), |root| keep[root])
+    components.draw(low.size(), |root| keep[root])
 }
 
-/// Without its parts of fewer than `min_area_px` pixels.
+/// The mask without its components of fewer than `min_area_px` pixels.
 pub fn remove_specks(mask: Mask, min_area_px: u32) -> Mask {
     if min_area_px <= 1 {
         return mask;
     }
-    let parts = Parts::of(&mask, Touching::AlsoAtCorners);
-    let areas = parts.areas();
-    parts.draw(mask.size(), |root| areas[root] >= u64::from(min_area_px))
+    let components = Components::of(&mask, Connectivity::Eight);
+    let areas = components.areas();
+    components.draw(mask.size(), |root| areas[root] >= u64::from(min_area_px))
 }
 
-/// Its part with the most pixels; of equals the first. An empty mask has none.
-pub fn largest_part(mask: &Mask) -> Mask {
-    let parts = Parts::of(mask, Touching::AlsoAtCorners);
-    let areas = parts.areas();
+/// The component with the most pixels, of equals the first from the top; empty for an empty mask.
+pub fn largest_component(mask: &Mask) -> Mask {
+    let components = Components::of(mask, Connectivity::Eight);
+    let areas = components.areas();
     let largest = (0..areas.len()).max_by_key(|&root| (areas[root], usize::MAX - root));
-    parts.draw(mask.size(), |root| Some(root) == largest)
+    components.draw(mask.size(), |root| Some(root) == largest)
 }
 
-/// With its holes of at most `max_area_px` pixels filled. A hole does not reach the border.
+/// The mask with its holes of at most `max_area_px` pixels filled. What reaches the border is no hole.
 pub fn fill_holes(mask: Mask, max_area_px: u32) -> Mask {
     if max_area_px == 0 {
         return mask;
     }
     let size = mask.size();
-    let parts = Parts::of(&Mask::full(size).and_not(&mask), Touching::BySides);
-    let areas = parts.areas();
+    let components = Components::of(&Mask::full(size).and_not(&mask), Connectivity::Four);
+    let areas = components.areas();
     let mut is_hole: Vec<bool> = areas.iter().map(|&area| area <= u64::from(max_area_px)).collect();
-    for (i, run) in parts.runs.iter().enumerate() {
+    for (i, run) in components.runs.iter().enumerate() {
         let at_border = run.y == 0 || run.y + 1 == size.height() || run.start == 0 || run.end == size.width();
-        is_hole[parts.roots[i]] &= !at_border;
+        is_hole[components.roots[i]] &= !at_border;
     }
-    mask.or(&parts.draw(size, |root| is_hole[root]))
+    mask.or(&components.draw(size, |root| is_hole[root]))
 }
 
+/// How many neighbours a pixel is connected to.
 #[derive(Clone, Copy, PartialEq)]
-enum Touching {
-    BySides,
-    AlsoAtCorners,
+enum Connectivity {
+    Four,
+    Eight,
 }
 
 /// Set pixels `start..end` of row `y`.
@@ -87,17 +88,17 @@ impl Run {
     }
 }
 
-struct Parts {
+struct Components {
     runs: Vec<Run>,
-    /// For each run the index of the first run of its part.
+    /// For each run, the index of the first run of its component.
     roots: Vec<usize>,
 }
 
-impl Parts {
-    fn of(mask: &Mask, touching: Touching) -> Self {
+impl Components {
+    fn of(mask: &Mask, connectivity: Connectivity) -> Self {
         let mut runs = Vec::new();
         let mut roots: Vec<usize> = Vec::new();
-        let reach = usize::from(touching == Touching::AlsoAtCorners);
+        let corner = usize::from(connectivity == Connectivity::Eight);
         let mut above = 0..0;
         for y in 0..mask.size().height() {
             let first = runs.len();
@@ -106,12 +107,12 @@ impl Parts {
             let mut candidate = above.start;
             for i in first..runs.len() {
                 let Run { start, end, .. } = runs[i];
-                while candidate < above.end && runs[candidate].end + reach <= start {
+                while candidate < above.end && runs[candidate].end + corner <= start {
                     candidate += 1;
                 }
-                let touched = (candidate..above.end).take_while(|&j| runs[j].start < end + reach);
-                for j in touched {
-                    join(&mut roots, i, j);
+                let touching = (candidate..above.end).take_while(|&j| runs[j].start < end + corner);
+                for j in touching {
+                    union(&mut roots, i, j);
                 }
             }
             above = first..runs.len();
@@ -122,7 +123,7 @@ impl Parts {
         Self { runs, roots }
     }
 
-    /// Pixels of each part, at the index of its root; 0 elsewhere.
+    /// The pixels of each component, at the index of its root; 0 elsewhere.
     fn areas(&self) -> Vec<u64> {
         let mut areas = vec![0; self.runs.len()];
         for (run, &root) in self.runs.iter().zip(&self.roots) {
@@ -131,7 +132,7 @@ impl Parts {
         areas
     }
 
-    /// The parts that are to be kept.
+    /// The components that are kept.
     fn draw(&self, size: FrameSize, keep: impl Fn(usize) -> bool) -> Mask {
         let mut kept =
             self.runs.iter().zip(&self.roots).filter(|&(_, &root)| keep(root)).map(|(run, _)| run).peekable();
@@ -149,7 +150,7 @@ fn runs_of(row: &[u64], width: usize, mut f: impl FnMut(usize, usize)) {
     for (i, &word) in row.iter().enumerate() {
         let mut at = 0;
         while at < 64 {
-            // In a run its end is looked for, outside the next start.
+            // Within a run, look for its end; outside, for the next start.
             let rest = if open.is_some() { !word } else { word } >> at;
             if rest == 0 {
                 break;
@@ -175,7 +176,7 @@ fn find(roots: &mut [usize], mut run: usize) -> usize {
     run
 }
 
-fn join(roots: &mut [usize], a: usize, b: usize) {
+fn union(roots: &mut [usize], a: usize, b: usize) {
     let (a, b) = (find(roots, a), find(roots, b));
     roots[a.max(b)] = a.min(b);
 }
@@ -249,13 +250,13 @@ mod tests {
         ) {
             let size = FrameSize::new(width as u32, 7).unwrap();
             let mask = Mask::from_fn(size, |x, y| bits[y * width + x] >= level);
-            let parts = Parts::of(&mask, if corners { Touching::AlsoAtCorners } else { Touching::BySides });
+            let components = Components::of(&mask, if corners { Connectivity::Eight } else { Connectivity::Four });
             let label = reference(&mask, corners);
-            prop_assert_eq!(&parts.draw(size, |_| true), &mask);
-            for (i, a) in parts.runs.iter().enumerate() {
-                for (j, b) in parts.runs.iter().enumerate() {
+            prop_assert_eq!(&components.draw(size, |_| true), &mask);
+            for (i, a) in components.runs.iter().enumerate() {
+                for (j, b) in components.runs.iter().enumerate() {
                     let same = label[a.y * width + a.start] == label[b.y * width + b.start];
-                    prop_assert_eq!(same, parts.roots[i] == parts.roots[j]);
+                    prop_assert_eq!(same, components.roots[i] == components.roots[j]);
                 }
             }
         }

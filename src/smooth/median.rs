@@ -1,52 +1,51 @@
-//! The median over the window: the middle sample, or the mean of the two in the middle when
-//! the number of samples is even (a half rounded up, so that a tied vote counts as set).
+//! The median over the window: the middle sample, or the mean of the two middle ones when their
+//! number is even (halves rounded up, so that a tied vote counts as set).
 //!
-//! Sorting is done by a network of comparisons that is the same for every pixel, so whole
-//! blocks of pixels go through it at once. (Batcher: Sorting networks and their
-//! applications, 1968.)
+//! Samples are sorted by a sorting network, whose comparisons are the same for every pixel, so whole
+//! blocks of pixels go through it at once (Batcher: Sorting networks and their applications, 1968).
 
-use crate::simd::vectorised;
+use base::simd::vectorised;
 
 use super::Input;
 use super::moving_average::MovingAverage;
 use super::window::{Kernel, Samples};
 
-/// The most samples there are; one more than the largest window, as networks like it.
-const MOST: usize = 32;
-/// Pixels that go through the network together.
+/// At least as many as the largest window has frames; a power of two.
+const MAX_SAMPLES: usize = 32;
+/// Pixels that go through the network at once.
 const BLOCK: usize = 64;
 
 type Block = [u8; BLOCK];
 
-/// The samples of a block of pixels, each where a cache line begins: across two lines the network
-/// takes twice as long.
+/// The samples of a block of pixels, each aligned to a cache line: across two lines the network takes
+/// twice as long.
 #[repr(align(64))]
-struct Lanes([Block; MOST]);
+struct Lanes([Block; MAX_SAMPLES]);
 
 impl Lanes {
     fn empty() -> Self {
-        Self([[0; BLOCK]; MOST])
+        Self([[0; BLOCK]; MAX_SAMPLES])
     }
 }
 
 pub(super) struct Median {
-    /// For n samples, at index n.
-    networks: Vec<Network>,
+    /// The network for n samples is at index n.
+    networks: Vec<SortingNetwork>,
     input: Input,
 }
 
 impl Median {
-    /// For windows of up to so many frames.
+    /// For windows of up to `frames` frames.
     pub fn new(frames: usize, input: Input) -> Self {
-        Self { networks: (0..=frames).map(Network::for_middle_of).collect(), input }
+        Self { networks: (0..=frames).map(SortingNetwork::for_middle_of).collect(), input }
     }
 }
 
 impl Kernel for Median {
-    fn alike(&self, rows: &[&[u8]], out: &mut [u8]) {
+    fn uniform(&self, rows: &[&[u8]], out: &mut [u8]) {
         if self.input == Input::Masks {
-            // The median of votes is the majority, and the mean knows it: nothing to sort.
-            MovingAverage.alike(rows, out);
+            // The median of hard masks is the majority, which the mean tells without sorting.
+            MovingAverage.uniform(rows, out);
             return majority(out);
         }
         let count = rows.len();
@@ -63,24 +62,24 @@ impl Kernel for Median {
         }
     }
 
-    /// A sample either takes part or is left out: it takes part from half the full weight on.
+    /// A sample counts in full from half the full weight on, and not at all below.
     fn weighted(&self, own: &[u8], neighbours: &[Samples], out: &mut [u8]) {
         let count = neighbours.len() + 1;
         let Lanes(lanes) = &mut Lanes::empty();
         for (start, out) in (0..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
             let mut next = [0; BLOCK];
-            take_part(lanes, &mut next, own, neighbours, start..start + out.len());
+            load_valid_samples(lanes, &mut next, own, neighbours, start..start + out.len());
             sort(&self.networks[count], lanes);
-            middles(lanes, count, &next, out);
+            medians(lanes, count, &next, out);
         }
     }
 }
 
 vectorised! {
-    /// Samples that are left out become the least and the greatest value in turn, so they pair
-    /// off and the middle of the rest stays in the middle. `next` ends with what would be next.
-    fn take_part(
-        lanes: &mut [Block; MOST],
+    /// Samples that don't count become the least and the greatest value in turn, so they cancel and
+    /// the median of the rest stays in the middle. `next` ends as the value that would come next.
+    fn load_valid_samples(
+        lanes: &mut [Block; MAX_SAMPLES],
         next: &mut Block,
         own: &[u8],
         neighbours: &[Samples],
@@ -102,12 +101,13 @@ vectorised! {
 }
 
 vectorised! {
-    /// An odd one out was a least value, which moved the middle up by half a place.
-    fn middles(lanes: &[Block; MOST], count: usize, next: &Block, out: &mut [u8]) {
+    /// With an odd number of replaced samples, one more is a least value than a greatest, which moves
+    /// the middle up by half a place.
+    fn medians(lanes: &[Block; MAX_SAMPLES], count: usize, next: &Block, out: &mut [u8]) {
         let middle = &lanes[count / 2];
         // Of an odd number the one in the middle, or with that above it; of an even number the
         // two in the middle, or the upper one.
-        let other = if count % 2 == 1 { &lanes[(count / 2 + 1) % MOST] } else { &lanes[(count - 1) / 2] };
+        let other = if count % 2 == 1 { &lanes[(count / 2 + 1) % MAX_SAMPLES] } else { &lanes[(count - 1) / 2] };
         let mut means = [0; BLOCK];
         for i in 0..BLOCK {
             let is_even_out = next[i] == 0;
@@ -119,7 +119,7 @@ vectorised! {
 }
 
 vectorised! {
-    /// A tie, and nothing else, has a mean of 128.
+    /// 255 or 0 by the majority of a pixel's votes. Only a tie has a mean of 128.
     fn majority(means: &mut [u8]) {
         for mean in means {
             *mean = if *mean == 128 { 128 } else if *mean > 128 { u8::MAX } else { 0 };
@@ -132,16 +132,16 @@ fn mean(a: u8, b: u8) -> u8 {
     (u16::from(a) + u16::from(b)).div_ceil(2) as u8
 }
 
-/// Comparisons that bring the middle of n samples, and its neighbours, into their places.
+/// Comparisons that sort n samples as far as the middle one and its neighbours are concerned.
 #[derive(Debug)]
-struct Network {
+struct SortingNetwork {
     comparisons: Vec<(u8, u8)>,
 }
 
-impl Network {
+impl SortingNetwork {
     fn for_middle_of(count: usize) -> Self {
-        let mut comparisons = batcher(count);
-        // A comparison matters only if one of its results is looked at later.
+        let mut comparisons = merge_exchange(count);
+        // A comparison matters only if one of its results is used later.
         let mut wanted: Vec<bool> = (0..count).map(|lane| lane.abs_diff(count / 2) <= 1).collect();
         comparisons.reverse();
         comparisons.retain(|&(low, high)| {
@@ -157,9 +157,9 @@ impl Network {
 }
 
 vectorised! {
-    fn sort(network: &Network, lanes: &mut [Block; MOST]) {
+    fn sort(network: &SortingNetwork, lanes: &mut [Block; MAX_SAMPLES]) {
         for &(low, high) in &network.comparisons {
-            let (low, high) = (usize::from(low) % MOST, usize::from(high) % MOST);
+            let (low, high) = (usize::from(low) % MAX_SAMPLES, usize::from(high) % MAX_SAMPLES);
             let (a, b) = (lanes[low], lanes[high]);
             for i in 0..BLOCK {
                 lanes[low][i] = a[i].min(b[i]);
@@ -171,7 +171,7 @@ vectorised! {
 
 /// Batcher's merge exchange (Knuth, The Art of Computer Programming 3, algorithm 5.2.2M):
 /// comparisons that sort any number of samples.
-fn batcher(count: usize) -> Vec<(u8, u8)> {
+fn merge_exchange(count: usize) -> Vec<(u8, u8)> {
     let mut comparisons = Vec::new();
     let top = count.next_power_of_two() / 2;
     let mut p = top;
@@ -208,7 +208,7 @@ mod tests {
         for count in 0..=12usize {
             for bits in 0..1u32 << count {
                 let mut row: Vec<u32> = (0..count).map(|i| bits >> i & 1).collect();
-                for (low, high) in batcher(count) {
+                for (low, high) in merge_exchange(count) {
                     let (low, high) = (usize::from(low), usize::from(high));
                     (row[low], row[high]) = (row[low].min(row[high]), row[low].max(row[high]));
                 }
@@ -223,7 +223,7 @@ mod tests {
             let samples: Vec<u8> = votes.iter().map(|&vote| if vote { 255 } else { 0 }).collect();
             let rows: Vec<&[u8]> = samples.chunks(1).collect();
             let mut out = [0];
-            Median::new(31, Input::Masks).alike(&rows, &mut out);
+            Median::new(31, Input::Masks).uniform(&rows, &mut out);
             prop_assert_eq!(out[0], median(samples.clone()));
         }
 
@@ -232,7 +232,7 @@ mod tests {
             let rows: Vec<[u8; 1]> = samples.iter().map(|&sample| [sample]).collect();
             let rows: Vec<&[u8]> = rows.iter().map(|row| &row[..]).collect();
             let mut out = [0];
-            Median::new(31, Input::Probabilities).alike(&rows, &mut out);
+            Median::new(31, Input::Probabilities).uniform(&rows, &mut out);
             prop_assert_eq!(out[0], median(samples));
         }
 

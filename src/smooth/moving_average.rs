@@ -1,7 +1,7 @@
 //! The mean over the window.
 
-use crate::flow::FULL;
-use crate::simd::vectorised;
+use base::simd::vectorised;
+use flow::FULL_WEIGHT;
 
 use super::window::{Kernel, Samples};
 
@@ -11,7 +11,7 @@ pub(super) struct MovingAverage;
 const BLOCK: usize = 512;
 
 impl Kernel for MovingAverage {
-    fn alike(&self, rows: &[&[u8]], out: &mut [u8]) {
+    fn uniform(&self, rows: &[&[u8]], out: &mut [u8]) {
         if let [only] = rows {
             return out.copy_from_slice(only);
         }
@@ -45,9 +45,9 @@ vectorised! {
         for (start, out) in (0..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
             let block = start..start + out.len();
             let mut sums = [0u32; BLOCK];
-            let mut weights = [u32::from(FULL); BLOCK];
+            let mut weights = [u32::from(FULL_WEIGHT); BLOCK];
             for (sum, &value) in sums.iter_mut().zip(&own[block.clone()]) {
-                *sum = u32::from(FULL) * u32::from(value);
+                *sum = u32::from(FULL_WEIGHT) * u32::from(value);
             }
             for samples in neighbours {
                 let samples = samples.values[block.clone()].iter().zip(&samples.weights[block.clone()]);
@@ -57,15 +57,15 @@ vectorised! {
                 }
             }
             for ((out, &sum), &total) in out.iter_mut().zip(&sums).zip(&weights) {
-                // As signed numbers, which a processor converts at once.
+                // As signed numbers, which the processor converts in one instruction.
                 *out = (sum as i32 as f32 / total as i32 as f32 + 0.5) as i32 as u8;
             }
         }
     }
 }
 
-/// Division by 2 to 31 frames, a half rounded up, as a multiplication: exact for sums of as
-/// many bytes. Rounding up makes a mean of exactly 0.5 the level that counts as set.
+/// Division by 2 to 31 frames, halves rounded up, as a multiplication; exact for sums of that many
+/// bytes. Rounding up makes a mean of exactly 0.5 a level that counts as set.
 struct Mean {
     half: u16,
     factor: u16,

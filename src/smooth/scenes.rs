@@ -1,33 +1,26 @@
-//! Each scene on its own: checks what comes in, and begins afresh at every cut.
-
-use std::sync::Arc;
+//! Checks the frames and smooths each scene on its own, by restarting the filter at every cut.
 
 use rayon::prelude::*;
 
-use crate::frame::FrameSize;
-use crate::mask::SoftMask;
+use base::frame::FrameSize;
+use base::mask::{Masks, SoftMask};
 
 use super::exponential::{Causal, Centred};
+use super::filter::Filter;
 use super::window::Windowed;
-use super::{Input, Masks, Method, Settings, SmoothError, SmoothFrame, Smoother, Timing, decide};
+use super::{Input, Method, Settings, SmoothError, SmoothFrame, Smoother, Timing, argmax};
 
-/// A filter within one scene. The first frame has no flow; when motion is on, every later
-/// one has. After `finish` it is as new.
-pub(super) trait Filter: Send {
-    fn push(&mut self, frame: SmoothFrame) -> Vec<Masks>;
-    fn finish(&mut self) -> Vec<Masks>;
-}
-
-pub(super) struct Scenes {
+/// The smoother for any settings.
+pub(super) struct SceneSmoother {
     settings: Settings,
-    /// `None` for the identity.
+    /// `None` where smoothing changes nothing.
     filter: Option<Box<dyn Filter>>,
     frames: usize,
-    /// How many classes and their size, from the first frame on.
+    /// The number of classes and their size, known from the first frame on.
     shape: Option<(usize, FrameSize)>,
 }
 
-impl Scenes {
+impl SceneSmoother {
     pub fn new(settings: Settings, memory_bytes: usize) -> Self {
         let filter: Option<Box<dyn Filter>> = match (settings.is_identity(), settings.method, settings.timing)
         {
@@ -62,15 +55,16 @@ impl Scenes {
         }
     }
 
-    /// Hard masks are soft ones that are sure: the filters need not know the difference.
+    /// The masks as the filters take them. Hard masks become soft ones of 0 and 255, so the filters
+    /// need not know the difference.
     pub(super) fn prepared(&self, masks: Masks) -> Masks {
         match self.settings.input {
             Input::Probabilities => masks,
             Input::Masks if masks.len() == 1 || self.settings.overlap.is_on() => {
-                let level = crate::mask::level_of(self.settings.threshold.get());
-                masks.iter().map(|mask| sure(mask, level)).collect()
+                let level = base::mask::level_of(self.settings.threshold.get());
+                masks.iter().map(|mask| threshold(mask, level)).collect()
             }
-            Input::Masks => decide(&masks, self.settings.threshold, self.settings.overlap)
+            Input::Masks => argmax(&masks, self.settings.threshold, self.settings.overlap)
                 .iter()
                 .map(|mask| SoftMask::new(mask.size(), mask.to_bytes(u8::MAX)))
                 .collect(),
@@ -78,7 +72,7 @@ impl Scenes {
     }
 }
 
-impl Smoother for Scenes {
+impl Smoother for SceneSmoother {
     fn push(&mut self, frame: SmoothFrame) -> Result<Vec<Masks>, SmoothError> {
         self.check(&frame.masks)?;
         let flow = frame.flow.filter(|_| self.frames > 0);
@@ -102,8 +96,8 @@ impl Smoother for Scenes {
     }
 }
 
-/// 255 from the level on, 0 below it.
-fn sure(mask: &SoftMask, level: u8) -> SoftMask {
+/// 255 from `level` on, 0 below.
+fn threshold(mask: &SoftMask, level: u8) -> SoftMask {
     let mut values = vec![0; mask.values().len()];
     values.par_chunks_mut(1 << 16).zip(mask.values().par_chunks(1 << 16)).for_each(|(out, values)| {
         for (out, &value) in out.iter_mut().zip(values) {
@@ -111,9 +105,4 @@ fn sure(mask: &SoftMask, level: u8) -> SoftMask {
         }
     });
     SoftMask::new(mask.size(), values)
-}
-
-/// Masks of one size from planes of that size.
-pub(super) fn masks_of(size: FrameSize, planes: Vec<Vec<u8>>) -> Masks {
-    planes.into_iter().map(|plane| SoftMask::new(size, plane)).collect::<Arc<[_]>>()
 }

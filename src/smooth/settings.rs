@@ -1,40 +1,43 @@
-//! How masks are smoothed: typed settings whose parts check themselves. Names are the same
-//! on the command line, in files and here; the words that a user reads live elsewhere.
+//! How masks are smoothed: settings whose types only hold valid values. Names are the same on the
+//! command line, in files and here; the window's texts live in `app`.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Everything that decides how soft masks become steady masks.
+/// Everything that decides how soft masks become steady hard masks.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Settings {
+    /// Which filter.
     pub method: Method,
-    /// Frames that a moving average or a median looks at.
+    /// How many frames a moving average or a median takes.
     pub window: Window,
     /// Weight of a frame's own mask in the exponential filter.
     pub alpha: Alpha,
+    /// Whether later frames count too.
     pub timing: Timing,
+    /// Whether probabilities or hard masks are smoothed.
     pub input: Input,
-    /// Whether neighbours are moved along the optical flow before they are used.
+    /// Whether neighbouring frames are warped along the optical flow before they are used.
     pub motion: Switch,
-    /// The probability from which a pixel is set.
+    /// The probability from which a pixel is set, after smoothing.
     pub threshold: Threshold,
     /// A lower threshold: pixels from it on are set too where they touch, directly or
     /// through others, a pixel that reaches `threshold`.
     pub hysteresis: Option<Threshold>,
-    /// Smaller specks are taken out; 0 keeps all.
+    /// Connected components with fewer pixels are removed; 0 keeps all.
     pub min_area_px: u32,
-    /// Holes up to this size are filled; 0 fills none.
+    /// Holes of up to this many pixels are filled; 0 fills none.
     pub fill_holes_px: u32,
-    /// Whether two classes may share a pixel. Off: the more probable has it.
+    /// Whether classes may share a pixel. When off, it belongs to the more probable one.
     pub overlap: Switch,
 }
 
-/// The best of the quality table (see the README): a long, two-sided exponential average along
-/// the motion, where far neighbours count little and only where the flow to them holds. The
-/// window is the best of the other methods'.
+/// The best of the README's quality table: a long, centred exponential average along the motion, in
+/// which distant frames count little, and only where the flow to them is valid. The window is the
+/// best one for the other methods.
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -54,8 +57,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The recipe that this program grew from: causal, on hard masks, without motion. A mean
-    /// of 0.5 or more counts as set; at the start of a clip the window is what there is.
+    /// The recipe with which this program began: causal, on hard masks, without motion. A mean of 0.5
+    /// or more counts as set; at the start of a clip the window is shorter.
     pub fn seed_recipe(method: Method) -> Self {
         Self {
             method,
@@ -68,8 +71,10 @@ impl Settings {
         }
     }
 
+    /// Checks the settings together; each one is valid by its type.
+    ///
     /// # Errors
-    /// When two settings contradict each other. Each alone is checked where it is made.
+    /// When the hysteresis threshold is above the threshold.
     pub fn check(&self) -> Result<(), SettingsError> {
         match self.hysteresis {
             Some(low) if low.get() > self.threshold.get() => {
@@ -79,8 +84,8 @@ impl Settings {
         }
     }
 
-    /// How late a causal filter is known to be, in frames: half of what a window looks back,
-    /// the mean age of a sample in the exponential filter. 0 for a centred one.
+    /// By how many frames a causal filter lags in theory: half of what a window looks back, or the
+    /// mean age of a sample in the exponential filter. 0 for a centred filter.
     pub fn expected_lag_frames(&self) -> f64 {
         match (self.timing, self.method) {
             (Timing::Centred, _) => 0.0,
@@ -89,7 +94,7 @@ impl Settings {
         }
     }
 
-    /// Method and strength, as "exponential, alpha 0.1".
+    /// Method and strength, such as "exponential, alpha 0.1".
     pub fn recipe(&self) -> String {
         match self.method {
             Method::Exponential => format!("{}, alpha {}", self.method, self.alpha),
@@ -97,7 +102,33 @@ impl Settings {
         }
     }
 
-    /// Whether smoothing changes nothing before the threshold: a window of 1, an alpha of 1.
+    /// The settings as options of the command line; of the rare ones those that are set.
+    pub fn options(&self) -> String {
+        let strength = match self.method {
+            Method::Exponential => format!("--alpha {}", self.alpha),
+            Method::MovingAverage | Method::Median => format!("--window {}", self.window),
+        };
+        let mut words = format!(
+            "--method {} {strength} --timing {} --input {} --motion {}",
+            self.method, self.timing, self.input, self.motion
+        );
+        let usual = Self::default();
+        let mut add = |is_set: bool, word: String| {
+            if is_set {
+                words += &word;
+            }
+        };
+        add(self.threshold != usual.threshold, format!(" --threshold {}", self.threshold));
+        if let Some(low) = self.hysteresis {
+            add(true, format!(" --hysteresis {low}"));
+        }
+        add(self.min_area_px > 0, format!(" --min-area {}", self.min_area_px));
+        add(self.fill_holes_px > 0, format!(" --fill-holes {}", self.fill_holes_px));
+        add(self.overlap.is_on(), format!(" --overlap {}", self.overlap));
+        words
+    }
+
+    /// Whether the filter changes nothing: a window of 1, or an alpha of 1.
     pub fn is_identity(&self) -> bool {
         match self.method {
             Method::MovingAverage | Method::Median => self.window.frames() == 1,
@@ -106,21 +137,25 @@ impl Settings {
     }
 }
 
+/// A filter over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
+    /// The mean of the window.
     MovingAverage,
+    /// The median of the window.
     Median,
+    /// The exponential moving average.
     Exponential,
 }
 
-/// Which frames a filter may look at.
+/// Which frames a filter takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Timing {
-    /// As many later ones as earlier ones: no lag.
+    /// As many later frames as earlier ones, so there is no lag.
     Centred,
-    /// This one and earlier ones: a moving average lags by half its window.
+    /// Only the frame itself and earlier ones: a moving average lags by half its window.
     Causal,
 }
 
@@ -128,19 +163,24 @@ pub enum Timing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Input {
+    /// The network's probabilities.
     Probabilities,
-    /// Each frame's decision, taken before smoothing.
+    /// Hard masks, binarised before smoothing.
     Masks,
 }
 
+/// A setting that is on or off, by these names in files and on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Switch {
+    /// Enabled.
     On,
+    /// Disabled.
     Off,
 }
 
 impl Switch {
+    /// Whether it is on.
     pub fn is_on(self) -> bool {
         self == Self::On
     }
@@ -158,13 +198,19 @@ impl From<bool> for Switch {
 pub struct Window(u8);
 
 impl Window {
+    /// The longest window, in frames.
     pub const MAX: u32 = 31;
 
+    /// A window of this many frames.
+    ///
+    /// # Errors
+    /// When the number is even or not from 1 to 31.
     pub fn new(frames: u32) -> Result<Self, SettingsError> {
         let fits = frames % 2 == 1 && frames <= Self::MAX;
         if fits { Ok(Self(frames as u8)) } else { Err(SettingsError::Window(frames.to_string())) }
     }
 
+    /// The number of frames.
     pub fn frames(self) -> usize {
         self.0.into()
     }
@@ -175,17 +221,22 @@ impl Window {
     }
 }
 
-/// Over 0, up to 1.
+/// The weight of a frame's own mask in the exponential filter: over 0, up to 1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "f32", into = "f32")]
 pub struct Alpha(f32);
 
 impl Alpha {
+    /// An alpha.
+    ///
+    /// # Errors
+    /// When it is not over 0 and up to 1.
     pub fn new(alpha: f32) -> Result<Self, SettingsError> {
         let fits = 0.0 < alpha && alpha <= 1.0;
         if fits { Ok(Self(alpha)) } else { Err(SettingsError::Alpha(alpha.to_string())) }
     }
 
+    /// The number.
     pub fn get(self) -> f32 {
         self.0
     }
@@ -197,39 +248,53 @@ impl Alpha {
 pub struct Threshold(f32);
 
 impl Threshold {
+    /// A threshold.
+    ///
+    /// # Errors
+    /// When it is not over 0 and up to 1.
     pub fn new(probability: f32) -> Result<Self, SettingsError> {
         let fits = 0.0 < probability && probability <= 1.0;
         if fits { Ok(Self(probability)) } else { Err(SettingsError::Threshold(probability.to_string())) }
     }
 
+    /// The probability.
     pub fn get(self) -> f32 {
         self.0
     }
 }
 
+/// A setting can't be used.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SettingsError {
+    /// No valid [`Window`].
     #[error("a window of {0} frames cannot be used; take an odd number from 1 to 31")]
     Window(String),
+    /// No valid [`Alpha`].
     #[error("an alpha of {0} cannot be used; take a number over 0, up to 1")]
     Alpha(String),
+    /// No valid [`Threshold`].
     #[error("a threshold of {0} cannot be used; take a probability over 0, up to 1")]
     Threshold(String),
+    /// The hysteresis threshold is above the threshold.
     #[error(
         "the low threshold of the hysteresis, {low}, is above the threshold, {threshold}; swap them or lower it"
     )]
+    #[expect(missing_docs, reason = "the fields are in the message")]
     Hysteresis { low: f32, threshold: f32 },
+    /// No name of a [`Method`], [`Timing`], [`Input`] or [`Switch`].
     #[error("{found:?} is not known here; take one of {}", .known.join(", "))]
+    #[expect(missing_docs, reason = "the fields are in the message")]
     Word { found: String, known: &'static [&'static str] },
 }
 
-/// The words are written out once for both directions; a test holds serde's to them.
+/// Names for printing and for parsing. A test checks that serde uses the same ones.
 macro_rules! words {
     ($type:ident { $($variant:ident = $word:literal),+ }) => {
         impl $type {
-            /// Every value, in the order in which they are offered.
+            /// All values, in the order in which the window lists them.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
+            /// As it is written in files and on the command line.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }
@@ -255,7 +320,7 @@ words!(Timing { Centred = "centred", Causal = "causal" });
 words!(Input { Probabilities = "probabilities", Masks = "masks" });
 words!(Switch { On = "on", Off = "off" });
 
-/// From text, from the bare number (as serde does) and back.
+/// Conversion from text, and from and to the plain number that serde writes.
 macro_rules! number {
     ($type:ident, $number:ty, $error:ident, $get:expr) => {
         impl TryFrom<$number> for $type {

@@ -1,31 +1,33 @@
-//! Filters that look at a window of neighbouring frames: what they share.
+//! The common part of the filters over a window of neighbouring frames.
 //!
-//! Near the ends of a scene the window is what there is: frames past an end are left out and
-//! the others count as before. Shrinking the window on both sides alike would keep the plain
-//! filters free of lag there too, but leave the first and last frame of every scene raw; with
-//! motion compensation neighbours are moved into place, so one side is as good as both.
+//! Near the ends of a scene the window is cut off there, and the other frames count as before.
+//! Shrinking it on both sides would keep filters without motion free of lag there too, but would
+//! leave the first and last frame of every scene unsmoothed; with motion compensation, neighbours
+//! are warped into place, so one side is as good as both.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::flow::{Band, Chain, Flow, Upscale, reaches, rows_per_band};
-use crate::frame::FrameSize;
+use base::frame::FrameSize;
+use base::mask::Masks;
+use flow::{Flow, FlowChain, Upscale, UpscaledRows, displacement_bounds, rows_per_band};
 
-use super::scenes::{Filter, masks_of};
-use super::{Masks, SmoothFrame, Timing, Window};
+use super::filter::Filter;
+use super::planes::{bands, masks_of};
+use super::{SmoothFrame, Timing, Window};
 
-/// What a window's samples of one pixel become.
+/// Combines a window's samples of each pixel.
 pub(super) trait Kernel: Send + Sync {
-    /// Every sample counts alike. `rows` are of one length, the same as `out`'s.
-    fn alike(&self, rows: &[&[u8]], out: &mut [u8]);
+    /// All samples have the same weight. `rows` and `out` have the same length.
+    fn uniform(&self, rows: &[&[u8]], out: &mut [u8]);
 
-    /// `own` counts [`FULL`](crate::flow::FULL), each neighbour's sample its weight.
+    /// `own` has [`FULL_WEIGHT`](flow::FULL_WEIGHT), each neighbour's sample its own weight.
     fn weighted(&self, own: &[u8], neighbours: &[Samples], out: &mut [u8]);
 }
 
-/// A row of a neighbour, moved into place, and how much each sample counts.
+/// A row of a neighbour, warped into place, and the weight of each sample.
 pub(super) struct Samples {
     pub values: Vec<u8>,
     pub weights: Vec<u8>,
@@ -35,8 +37,8 @@ pub(super) struct Windowed<K> {
     kernel: K,
     before: usize,
     after: usize,
-    frames: VecDeque<Held>,
-    /// The frame that is smoothed next; its place in `frames`.
+    frames: VecDeque<WindowFrame>,
+    /// The frame that is smoothed next: its index in `frames`.
     centre: usize,
 }
 
@@ -49,7 +51,7 @@ impl<K: Kernel> Windowed<K> {
         Self { kernel, before, after, frames: VecDeque::new(), centre: 0 }
     }
 
-    /// The smoothed frame at `centre` of a scene's frames, and nothing else.
+    /// Smooths only the frame at index `centre` of a scene.
     pub fn one(
         kernel: K,
         window: Window,
@@ -59,21 +61,21 @@ impl<K: Kernel> Windowed<K> {
     ) -> Masks {
         let mut filter = Self::new(kernel, window, timing);
         let first = centre.saturating_sub(filter.before);
-        filter.frames = scene.drain(first..).map(Held::new).collect();
+        filter.frames = scene.drain(first..).map(WindowFrame::new).collect();
         filter.centre = centre - first;
-        filter.step()
+        filter.smooth_next()
     }
 
-    /// Smooths the frame in the centre, moves on, and forgets what is out of reach.
-    fn step(&mut self) -> Masks {
+    /// Smooths the frame in the centre, moves on to the next, and drops a frame that is out of reach.
+    fn smooth_next(&mut self) -> Masks {
         let end = (self.centre + self.after + 1).min(self.frames.len());
         self.frames.make_contiguous();
         let (window, _) = self.frames.as_slices();
         let window = &window[..end];
-        let moves = window.iter().skip(1).all(|held| held.frame.flow.is_some());
-        let smoothed = match window.get(1).and_then(|held| held.frame.flow.as_ref()) {
-            Some(flow) if moves => moved(&self.kernel, window, self.centre, flow.size()),
-            _ => plain(&self.kernel, window),
+        let moves = window.iter().skip(1).all(|window| window.frame.flow.is_some());
+        let smoothed = match window.get(1).and_then(|next| next.frame.flow.as_ref()) {
+            Some(flow) if moves => smooth_along_flow(&self.kernel, window, self.centre, flow.size()),
+            _ => smooth_still(&self.kernel, window),
         };
         if self.centre == self.before {
             self.frames.pop_front();
@@ -86,14 +88,14 @@ impl<K: Kernel> Windowed<K> {
 
 impl<K: Kernel> Filter for Windowed<K> {
     fn push(&mut self, frame: SmoothFrame) -> Vec<Masks> {
-        self.frames.push_back(Held::new(frame));
-        if self.frames.len() > self.centre + self.after { vec![self.step()] } else { Vec::new() }
+        self.frames.push_back(WindowFrame::new(frame));
+        if self.frames.len() > self.centre + self.after { vec![self.smooth_next()] } else { Vec::new() }
     }
 
     fn finish(&mut self) -> Vec<Masks> {
         let mut rest = Vec::new();
         while self.centre < self.frames.len() {
-            rest.push(self.step());
+            rest.push(self.smooth_next());
         }
         self.frames.clear();
         self.centre = 0;
@@ -101,8 +103,8 @@ impl<K: Kernel> Filter for Windowed<K> {
     }
 }
 
-/// Neighbours where they are.
-fn plain(kernel: &impl Kernel, window: &[Held]) -> Masks {
+/// Smooths the frame in the centre without motion.
+fn smooth_still(kernel: &impl Kernel, window: &[WindowFrame]) -> Masks {
     let size = window[0].frame.masks[0].size();
     let band_px = rows_per_band(size) * size.width();
     let smooth = |class: usize| {
@@ -110,47 +112,49 @@ fn plain(kernel: &impl Kernel, window: &[Held]) -> Masks {
         out.par_chunks_mut(band_px).enumerate().for_each(|(i, out)| {
             let band = i * band_px..i * band_px + out.len();
             let rows: Vec<&[u8]> =
-                window.iter().map(|held| &held.frame.masks[class].values()[band.clone()]).collect();
-            kernel.alike(&rows, out);
+                window.iter().map(|one| &one.frame.masks[class].values()[band.clone()]).collect();
+            kernel.uniform(&rows, out);
         });
         out
     };
     masks_of(size, (0..window[0].frame.masks.len()).map(smooth).collect())
 }
 
-/// Neighbours moved along the flow, which is on `grid`, onto the frame in the centre.
-fn moved(kernel: &impl Kernel, window: &[Held], centre: usize, grid: FrameSize) -> Masks {
-    let Held { frame: own, filled } = &window[centre];
+/// Smooths the frame in the centre with its neighbours warped onto it. `grid` is the flow's.
+fn smooth_along_flow(kernel: &impl Kernel, window: &[WindowFrame], centre: usize, grid: FrameSize) -> Masks {
+    let WindowFrame { frame: own, nonzero_columns } = &window[centre];
     let (size, classes) = (own.masks[0].size(), own.masks.len());
     let width = size.width();
     let upscale = Upscale::new(grid, size);
-    let ways = ways(window, centre);
-    let neighbours: usize = ways.iter().map(|way| way.frames.len()).sum();
+    let paths = flow_paths(window, centre);
+    let neighbours: usize = paths.iter().map(|path| path.frames.len()).sum();
     let mut planes: Vec<_> = (0..classes).map(|_| vec![0; size.pixels()]).collect();
     let rows = rows_per_band(size);
     bands(&mut planes, rows * width).into_par_iter().enumerate().for_each(|(i, mut band)| {
-        // Where all samples are 0, so is what becomes of them.
-        let sees = |y: usize| ways.iter().map(|way| way.sees(y, &upscale)).fold(filled[y].clone(), both);
-        let seen: Vec<Range<usize>> = (i * rows..).take(band[0].len() / width).map(sees).collect();
-        let columns = seen.iter().cloned().fold(NOTHING, both);
+        // Where all samples are 0, so is the result.
+        let columns_seen = |y: usize| {
+            paths.iter().map(|path| path.columns_seen(y, &upscale)).fold(nonzero_columns[y].clone(), hull)
+        };
+        let seen: Vec<Range<usize>> = (i * rows..).take(band[0].len() / width).map(columns_seen).collect();
+        let columns = seen.iter().cloned().fold(NO_COLUMNS, hull);
         if columns.is_empty() {
             return;
         }
-        let mut ways = ways.each_ref().map(|way| way.within(&columns, &upscale));
-        let mut places = upscale.places(columns.clone());
+        let mut chains = paths.each_ref().map(|path| path.chain_within(&columns, &upscale));
+        let mut grid = upscale.sampling_grid(columns.clone());
         let samples = || Samples { values: vec![0; columns.len()], weights: vec![0; columns.len()] };
         let mut samples: Vec<Vec<Samples>> =
             (0..classes).map(|_| (0..neighbours).map(|_| samples()).collect()).collect();
         for (row, _) in seen.iter().enumerate().filter(|(_, seen)| !seen.is_empty()) {
             let y = i * rows + row;
             let mut n = 0;
-            for (chain, neighbours) in &mut ways {
-                upscale.grid_rows(y).into_iter().for_each(|y| chain.reach(y));
-                for (nth, (held, grid)) in neighbours.iter_mut().enumerate() {
-                    grid.row(y, |y| chain.row(nth, y), &mut places);
-                    for (mask, samples) in held.frame.masks.iter().zip(&mut samples) {
-                        places.sample(mask.values(), &mut samples[n].values);
-                        samples[n].weights.copy_from_slice(places.weights());
+            for (chain, neighbours) in &mut chains {
+                upscale.grid_rows(y).into_iter().for_each(|y| chain.compute_row(y));
+                for (nth, (masks, upscaled)) in neighbours.iter_mut().enumerate() {
+                    upscaled.fill(y, |y| chain.row(nth, y), &mut grid);
+                    for (mask, samples) in masks.iter().zip(&mut samples) {
+                        grid.sample(mask.values(), &mut samples[n].values);
+                        samples[n].weights.copy_from_slice(grid.weights());
                     }
                     n += 1;
                 }
@@ -164,24 +168,17 @@ fn moved(kernel: &impl Kernel, window: &[Held], centre: usize, grid: FrameSize) 
     masks_of(size, planes)
 }
 
-/// The same rows of every plane together, band after band.
-pub(super) fn bands<T>(planes: &mut [Vec<T>], band_px: usize) -> Vec<Vec<&mut [T]>> {
-    let mut planes: Vec<_> = planes.iter_mut().map(|plane| plane.chunks_mut(band_px)).collect();
-    std::iter::from_fn(|| planes.iter_mut().map(Iterator::next).collect()).collect()
-}
-
 /// A frame in the window.
-struct Held {
+struct WindowFrame {
     frame: SmoothFrame,
-    /// Of each row, the columns outside of which all is 0, in every class.
-    filled: Vec<Range<usize>>,
+    /// For each row, the columns outside of which every class is 0.
+    nonzero_columns: Vec<Range<usize>>,
 }
 
-/// As columns.
-const NOTHING: Range<usize> = 0..0;
+const NO_COLUMNS: Range<usize> = 0..0;
 
-/// The columns of both and those between.
-fn both(a: Range<usize>, b: Range<usize>) -> Range<usize> {
+/// The smallest range that contains both.
+fn hull(a: Range<usize>, b: Range<usize>) -> Range<usize> {
     match (a.is_empty(), b.is_empty()) {
         (true, _) => b,
         (_, true) => a,
@@ -189,72 +186,79 @@ fn both(a: Range<usize>, b: Range<usize>) -> Range<usize> {
     }
 }
 
-impl Held {
+impl WindowFrame {
     fn new(frame: SmoothFrame) -> Self {
         let size = frame.masks[0].size();
         let row = |y: usize| {
-            let rows =
-                frame.masks.iter().map(|mask| filled(&mask.values()[y * size.width()..][..size.width()]));
-            rows.fold(NOTHING, both)
+            let rows = frame
+                .masks
+                .iter()
+                .map(|mask| nonzero_columns(&mask.values()[y * size.width()..][..size.width()]));
+            rows.fold(NO_COLUMNS, hull)
         };
-        let filled = (0..size.height()).map(row).collect();
-        Self { frame, filled }
+        let nonzero_columns = (0..size.height()).map(row).collect();
+        Self { frame, nonzero_columns }
     }
 }
 
-/// The columns outside of which a row is 0, or some more.
-fn filled(row: &[u8]) -> Range<usize> {
+/// A range of columns outside of which a row is 0; not always the smallest.
+fn nonzero_columns(row: &[u8]) -> Range<usize> {
     const TOGETHER: usize = 64;
     let is_filled = |part: &[u8]| part.iter().fold(0, |all, value| all | value) != 0;
     let mut parts = row.chunks(TOGETHER);
-    let Some(first) = parts.position(is_filled) else { return NOTHING };
+    let Some(first) = parts.position(is_filled) else { return NO_COLUMNS };
     let last = parts.rposition(is_filled).map_or(first, |after| first + 1 + after);
     first * TOGETHER..((last + 1) * TOGETHER).min(row.len())
 }
 
-/// A way through time from the frame in the centre: the flow from each frame to the next.
-struct Way<'a> {
-    frames: Vec<&'a Held>,
+/// A path through time from the frame in the centre: neighbours and the flow from each frame to the
+/// next.
+struct FlowPath<'a> {
+    frames: Vec<&'a WindowFrame>,
     steps: Vec<&'a Flow>,
 }
 
-impl Way<'_> {
-    /// The columns of row `y` of the frame in the centre that may sample something else than 0.
-    fn sees(&self, y: usize, upscale: &Upscale) -> Range<usize> {
+impl FlowPath<'_> {
+    /// The columns of row `y` of the frame in the centre whose samples may be other than 0.
+    fn columns_seen(&self, y: usize, upscale: &Upscale) -> Range<usize> {
         let [low, next] = upscale.grid_rows(y);
-        let seen = self.frames.iter().zip(reaches(&self.steps, low..=next)).map(|(held, (rows, aside))| {
-            let there = held.filled[upscale.mask_rows(&rows)].iter().cloned().fold(NOTHING, both);
-            if there.is_empty() { NOTHING } else { upscale.columns_before(&there, aside) }
-        });
-        seen.fold(NOTHING, both)
+        let seen = self.frames.iter().zip(displacement_bounds(&self.steps, low..=next)).map(
+            |(frame, (rows, aside))| {
+                let there =
+                    frame.nonzero_columns[upscale.mask_rows(&rows)].iter().cloned().fold(NO_COLUMNS, hull);
+                if there.is_empty() { NO_COLUMNS } else { upscale.columns_leading_to(&there, aside) }
+            },
+        );
+        seen.fold(NO_COLUMNS, hull)
     }
 
-    /// The chain of flows in some columns, and the frames on the way with how the flow to each lies
-    /// on them.
-    fn within<'s>(
+    /// The composed flows in some columns, and for each neighbour its masks and its flow's rows at
+    /// their size.
+    fn chain_within<'s>(
         &'s self,
         columns: &Range<usize>,
         upscale: &'s Upscale,
-    ) -> (Chain<'s>, Vec<(&'s Held, Band<'s>)>) {
-        let frames = self.frames.iter().map(|&held| (held, upscale.band(columns.clone())));
-        (Chain::new(&self.steps, upscale.grid_columns(columns)), frames.collect())
+    ) -> (FlowChain<'s>, Vec<(&'s Masks, UpscaledRows<'s>)>) {
+        let frames =
+            self.frames.iter().map(|&neighbour| (&neighbour.frame.masks, upscale.rows(columns.clone())));
+        (FlowChain::new(&self.steps, upscale.grid_columns(columns)), frames.collect())
     }
 }
 
-/// To the frames before the centre and to those after it, as far as there is flow.
-fn ways(window: &[Held], centre: usize) -> [Way<'_>; 2] {
+/// To the earlier frames and to the later ones, as far as there is flow.
+fn flow_paths(window: &[WindowFrame], centre: usize) -> [FlowPath<'_>; 2] {
     let flow_into = |frame: usize| window[frame].frame.flow.as_ref();
     let earlier = (0..centre).rev().map_while(|s| Some((&window[s], flow_into(s + 1)?.backward())));
     let later = (centre + 1..window.len()).map_while(|s| Some((&window[s], flow_into(s)?.forward())));
-    [earlier.unzip(), later.unzip()].map(|(frames, steps)| Way { frames, steps })
+    [earlier.unzip(), later.unzip()].map(|(frames, steps)| FlowPath { frames, steps })
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::moving_average::MovingAverage;
     use super::*;
-    use crate::flow::{FlowField, FlowPair, warp_soft};
-    use crate::mask::{Mask, SoftMask};
+    use base::mask::{Mask, SoftMask};
+    use flow::{FlowField, FlowPair, warp_soft};
     use proptest::prelude::*;
     use std::sync::Arc;
 
@@ -326,8 +330,8 @@ mod tests {
             let own = frames[centre].masks[0].values();
             let width = own.len() / 24;
             for (i, &value) in own.iter().enumerate() {
-                let held = warped.iter().filter(|(_, valid)| valid.get(i % width, i / width));
-                let values: Vec<u32> = held.map(|(mask, _)| mask.values()[i].into()).chain([value.into()]).collect();
+                let valid = warped.iter().filter(|(_, valid)| valid.get(i % width, i / width));
+                let values: Vec<u32> = valid.map(|(mask, _)| mask.values()[i].into()).chain([value.into()]).collect();
                 let mean = values.iter().sum::<u32>() as f32 / values.len() as f32;
                 prop_assert_eq!(smoothed[0].values()[i], (mean + 0.5) as u8, "{:?} at {}", values, i);
             }

@@ -1,10 +1,9 @@
 //! An append-only file of numbered records, each with its checksum.
 //!
-//! Appending is all that ever happens to it, so a crash can only spoil its end: opening
-//! finds the whole records and cuts off what follows the last of them. That makes it safe to
-//! go on where a killed process stopped. A record that a bad disk damaged is no longer there,
-//! and is made anew; those behind it are found by their checksums. Keys are frame indices of
-//! 32 bits, or [`u64::MAX`].
+//! It is only ever appended to, so a crash can only spoil its end: opening finds the complete records
+//! and cuts off what follows the last of them. So it is safe to continue where a killed process
+//! stopped. A record that a bad disk has damaged counts as missing and is made again; those after it
+//! are found by their checksums. Keys are frame indices of 32 bits, or [`u64::MAX`].
 
 use std::{
     collections::BTreeMap,
@@ -18,42 +17,54 @@ use std::{
 const MAGIC: &[u8; 8] = b"smrec001";
 /// Key (u64), length of the payload (u32), CRC-32 of key, length and payload (u32).
 const HEADER_BYTES: usize = 16;
-/// Read at once in the search for what follows a damaged record.
+/// Bytes that are read at a time in the search for the record after a damaged one.
 const SEARCH_BYTES: usize = 1 << 16;
 
-/// Many may read while one appends.
+/// Many threads may read while one appends.
 pub struct Records {
     file: File,
-    /// Held while a record is written, which may take as long as the disk likes; readers need
-    /// only the state.
+    /// Locked while a record is written, which may take long; readers need only the index.
     appending: Mutex<()>,
-    state: Mutex<State>,
+    index: Mutex<Index>,
 }
 
 #[derive(Default)]
-struct State {
-    /// Key → where the payload starts, and its length.
-    index: BTreeMap<u64, (u64, u32)>,
+struct Index {
+    payloads: BTreeMap<u64, Payload>,
+    /// The length of the file.
     end: u64,
 }
 
+/// Where a record's payload is in the file.
+#[derive(Clone, Copy)]
+struct Payload {
+    start: u64,
+    length: u32,
+}
+
+impl Index {
+    fn insert(&mut self, key: u64, payload: Payload) {
+        self.payloads.insert(key, payload);
+        self.end = payload.start + u64::from(payload.length);
+    }
+}
+
 impl Records {
-    /// Opens or creates the file and finds its whole records. The file is locked while it
+    /// Opens or creates the file and finds its complete records. The file is locked while it
     /// is open; another process gets [`io::ErrorKind::WouldBlock`].
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         file.try_lock().map_err(io::Error::from)?;
-        let state = scan(&file)?;
-        file.set_len(state.end)?;
-        if state.end < MAGIC.len() as u64 {
+        let mut index = scan(&file)?;
+        file.set_len(index.end)?;
+        if index.end < MAGIC.len() as u64 {
             file.write_all_at(MAGIC, 0)?;
-            let state = State { end: MAGIC.len() as u64, ..State::default() };
-            return Ok(Self { file, appending: Mutex::default(), state: Mutex::new(state) });
+            index.end = MAGIC.len() as u64;
         }
-        Ok(Self { file, appending: Mutex::default(), state: Mutex::new(state) })
+        Ok(Self { file, appending: Mutex::default(), index: Mutex::new(index) })
     }
 
-    /// Adds a record; a later one with the same key takes the place of an earlier one.
+    /// Adds a record; a later one with the same key replaces an earlier one.
     pub fn append(&self, key: u64, payload: &[u8]) -> io::Result<()> {
         let length = u32::try_from(payload.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
         let mut record = Vec::with_capacity(HEADER_BYTES + payload.len());
@@ -64,36 +75,35 @@ impl Records {
         let _alone = self.appending.lock().unwrap_or_else(PoisonError::into_inner);
         let end = self.bytes();
         self.file.write_all_at(&record, end)?;
-        let start = end + HEADER_BYTES as u64;
-        let mut state = self.state();
-        state.index.insert(key, (start, length));
-        state.end = start + u64::from(length);
+        self.index().insert(key, Payload { start: end + HEADER_BYTES as u64, length });
         Ok(())
     }
 
     /// `None` when there is no such record, or it no longer matches its checksum.
     pub fn read(&self, key: u64) -> io::Result<Option<Vec<u8>>> {
-        let Some((start, length)) = self.state().index.get(&key).copied() else { return Ok(None) };
+        let Some(Payload { start, length }) = self.index().payloads.get(&key).copied() else {
+            return Ok(None);
+        };
         let mut record = vec![0; HEADER_BYTES + length as usize];
         self.file.read_exact_at(&mut record, start - HEADER_BYTES as u64)?;
         let payload = record.split_off(HEADER_BYTES);
         if u32_at(&record, 12) == checksum(key, &payload) {
             return Ok(Some(payload));
         }
-        self.state().index.remove(&key);
+        self.index().payloads.remove(&key);
         Ok(None)
     }
 
     pub fn contains(&self, key: u64) -> bool {
-        self.state().index.contains_key(&key)
+        self.index().payloads.contains_key(&key)
     }
 
     pub fn keys(&self) -> Vec<u64> {
-        self.state().index.keys().copied().collect()
+        self.index().payloads.keys().copied().collect()
     }
 
     pub fn bytes(&self) -> u64 {
-        self.state().end
+        self.index().end
     }
 
     /// Waits until what was appended is on the disk.
@@ -101,38 +111,35 @@ impl Records {
         self.file.sync_data()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        // What the lock guards is whole between any two statements above.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn index(&self) -> MutexGuard<'_, Index> {
+        // A panic between two statements above can't leave it inconsistent.
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Finds the whole records. What is damaged between them is passed over; what is not whole at
-/// the end does not count.
-fn scan(file: &File) -> io::Result<State> {
+/// Finds the complete records. Damaged ones between them are skipped; an incomplete one at the end does
+/// not count.
+fn scan(file: &File) -> io::Result<Index> {
     let mut magic = [0; MAGIC.len()];
     if file.read_at(&mut magic, 0)? < magic.len() || &magic != MAGIC {
-        return Ok(State::default());
+        return Ok(Index::default());
     }
     let length = file.metadata()?.len();
-    let mut state = State { end: MAGIC.len() as u64, ..State::default() };
-    let mut at = state.end;
-    while let Some((key, start, payload_length)) = next_record(file, at, length)? {
-        state.index.insert(key, (start, payload_length));
-        state.end = start + u64::from(payload_length);
-        at = state.end;
+    let mut index = Index { end: MAGIC.len() as u64, ..Index::default() };
+    while let Some((key, payload)) = next_record(file, index.end, length)? {
+        index.insert(key, payload);
     }
-    Ok(state)
+    Ok(index)
 }
 
-/// The first whole record that begins at `at` or after it: its key, where its payload starts,
-/// and that one's length.
-fn next_record(file: &File, at: u64, length: u64) -> io::Result<Option<(u64, u64, u32)>> {
+/// The key and the payload of the first complete record that begins at `at` or after it, in a file of
+/// `length` bytes.
+fn next_record(file: &File, at: u64, length: u64) -> io::Result<Option<(u64, Payload)>> {
     let mut window = vec![0; SEARCH_BYTES];
     let mut from = at;
     while from + HEADER_BYTES as u64 <= length {
         let read = (SEARCH_BYTES as u64).min(length - from) as usize;
-        // The rule is a whole record right here, for which its header is enough.
+        // Usually there is a complete record right here, and reading its header is enough.
         let read = if from == at { HEADER_BYTES } else { read };
         file.read_exact_at(&mut window[..read], from)?;
         for (offset, header) in window[..read].windows(HEADER_BYTES).enumerate() {
@@ -146,7 +153,7 @@ fn next_record(file: &File, at: u64, length: u64) -> io::Result<Option<(u64, u64
             let mut payload = vec![0; payload_length as usize];
             file.read_exact_at(&mut payload, start)?;
             if u32_at(header, 12) == checksum(key, &payload) {
-                return Ok(Some((key, start, payload_length)));
+                return Ok(Some((key, Payload { start, length: payload_length })));
             }
         }
         from += (read - HEADER_BYTES + 1) as u64;

@@ -1,4 +1,4 @@
-//! One thing known of each frame, by frame index: it can be read while it is being made.
+//! One value for each frame, by frame index, which can be read while others are being written.
 
 use std::{
     marker::PhantomData,
@@ -9,21 +9,24 @@ use std::{
 
 use super::{StoreError, records::Records};
 
-/// What a [`Track`] can hold.
-pub trait Stored: Sized {
+/// A type of values that a [`Track`] can hold.
+pub trait TrackValue: Sized {
+    /// The value as bytes.
     fn encode(&self) -> Vec<u8>;
 
     /// `None` when the bytes are not what [`encode`](Self::encode) gives.
     fn decode(bytes: &[u8]) -> Option<Self>;
 }
 
-/// Under this key stand the number of frames, once all of them were seen, and the loss.
+/// The key of the number of frames, once it is known, and the text about lost frames.
 const LENGTH_KEY: u64 = u64::MAX;
 const LENGTH_BYTES: usize = 8;
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
-/// How often a waiting reader looks whether it shall go on waiting.
+/// How often a waiting reader checks whether to go on waiting.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
+/// A file of one value for each frame, such as the network's output or the flow. Readers and a
+/// writer may use it at the same time.
 pub struct Track<T> {
     path: PathBuf,
     records: Records,
@@ -34,43 +37,53 @@ pub struct Track<T> {
 
 struct State {
     writers: usize,
-    synced: Instant,
+    last_sync: Instant,
 }
 
-impl<T: Stored> Track<T> {
+impl<T: TrackValue> Track<T> {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         Ok(Self {
             path: path.to_owned(),
             records: Records::open(path).map_err(StoreError::on(path, "opened"))?,
-            state: Mutex::new(State { writers: 0, synced: Instant::now() }),
+            state: Mutex::new(State { writers: 0, last_sync: Instant::now() }),
             changed: Condvar::new(),
             holds: PhantomData,
         })
     }
 
-    /// Stores the value of frame `index`. It is on the disk a second later at most.
+    /// Stores the value of frame `index`. The file is flushed to the disk about once a second.
+    ///
+    /// # Errors
+    /// When the file can't be written.
     pub fn put(&self, index: usize, value: &T) -> Result<(), StoreError> {
         self.append(index as u64, &value.encode())
     }
 
-    /// The value of frame `index`, or `None` when it is not there or no longer whole.
+    /// The value of frame `index`, or `None` when it is missing or damaged.
+    ///
+    /// # Errors
+    /// When the file can't be read.
     pub fn get(&self, index: usize) -> Result<Option<T>, StoreError> {
         let bytes = self.records.read(index as u64).map_err(StoreError::on(&self.path, "read"))?;
         Ok(bytes.and_then(|bytes| T::decode(&bytes)))
     }
 
+    /// Whether there is a value for frame `index`.
     pub fn contains(&self, index: usize) -> bool {
         self.records.contains(index as u64)
     }
 
-    /// Waits for the value of frame `index` as long as somebody is [writing](Self::writing)
-    /// and `go_on()`.
+    /// Waits for the value of frame `index` while there is a [writer](Self::begin_writing) and
+    /// `go_on()` is true.
+    ///
+    /// # Errors
+    /// When the file can't be read.
     pub fn wait(&self, index: usize, go_on: impl Fn() -> bool) -> Result<Option<T>, StoreError> {
         self.wait_for(index, go_on);
         self.get(index)
     }
 
-    /// The same, without the value.
+    /// The same, without reading the value.
     pub fn wait_for(&self, index: usize, go_on: impl Fn() -> bool) {
         let mut state = self.state();
         while !self.contains(index) && state.writers > 0 && go_on() {
@@ -78,33 +91,41 @@ impl<T: Stored> Track<T> {
         }
     }
 
-    /// Says that values will come until the guard is dropped.
-    pub fn writing(self: &Arc<Self>) -> Writing<T> {
+    /// Announces values until the guard is dropped.
+    pub fn begin_writing(self: &Arc<Self>) -> WriteGuard<T> {
         self.state().writers += 1;
-        Writing(self.clone())
+        WriteGuard(self.clone())
     }
 
-    /// Whether somebody is [writing](Self::writing).
-    pub fn is_written(&self) -> bool {
+    /// Whether there is a [writer](Self::begin_writing).
+    pub fn has_writer(&self) -> bool {
         self.state().writers > 0
     }
 
-    /// How many frames the clip has, once [`set_length`](Self::set_length) said so.
+    /// How many frames the clip has, once [`set_length`](Self::set_length) was called.
+    ///
+    /// # Errors
+    /// When the file can't be read.
     pub fn length(&self) -> Result<Option<usize>, StoreError> {
         let bytes = self.ending()?;
         let length = bytes.as_deref().and_then(|bytes| bytes.first_chunk::<LENGTH_BYTES>());
         Ok(length.map(|&bytes| u64::from_le_bytes(bytes) as usize))
     }
 
-    /// What of the file could not be decoded, as [`set_length`](Self::set_length) was told.
+    /// What of the video could not be decoded, as given to [`set_length`](Self::set_length).
+    ///
+    /// # Errors
+    /// When the file can't be read.
     pub fn loss(&self) -> Result<Option<String>, StoreError> {
         let text =
             self.ending()?.and_then(|bytes| String::from_utf8(bytes.get(LENGTH_BYTES..)?.to_vec()).ok());
         Ok(text.filter(|text| !text.is_empty()))
     }
 
-    /// To be called when the last frame has been seen. `loss` says in plain words what could
-    /// not be.
+    /// Call this after the last frame. `loss` says in plain words what could not be decoded.
+    ///
+    /// # Errors
+    /// When the file can't be written.
     pub fn set_length(&self, frames: usize, loss: Option<&str>) -> Result<(), StoreError> {
         let length = (frames as u64).to_le_bytes();
         self.append(LENGTH_KEY, &[&length, loss.unwrap_or_default().as_bytes()].concat())
@@ -114,16 +135,18 @@ impl<T: Stored> Track<T> {
         self.records.read(LENGTH_KEY).map_err(StoreError::on(&self.path, "read"))
     }
 
+    /// The track's file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The indices of all frames there are.
+    /// The indices of all frames that have a value.
     pub fn indices(&self) -> Vec<usize> {
         let keys = self.records.keys().into_iter();
         keys.filter(|&key| key != LENGTH_KEY).map(|key| key as usize).collect()
     }
 
+    /// The size of its file.
     pub fn bytes(&self) -> u64 {
         self.records.bytes()
     }
@@ -133,9 +156,9 @@ impl<T: Stored> Track<T> {
         self.changed.notify_all();
         let due = {
             let mut state = self.state();
-            let due = state.synced.elapsed() >= SYNC_INTERVAL;
+            let due = state.last_sync.elapsed() >= SYNC_INTERVAL;
             if due {
-                state.synced = Instant::now();
+                state.last_sync = Instant::now();
             }
             due
         };
@@ -151,10 +174,10 @@ impl<T: Stored> Track<T> {
     }
 }
 
-/// While this lives, readers wait for what is not there yet.
-pub struct Writing<T: Stored>(Arc<Track<T>>);
+/// While this exists, readers wait for values that are not there yet.
+pub struct WriteGuard<T: TrackValue>(Arc<Track<T>>);
 
-impl<T: Stored> Drop for Writing<T> {
+impl<T: TrackValue> Drop for WriteGuard<T> {
     fn drop(&mut self) {
         if let Err(error) = self.0.sync() {
             tracing::warn!("{error}");
@@ -169,7 +192,7 @@ mod tests {
     use super::*;
     use std::thread;
 
-    impl Stored for u32 {
+    impl TrackValue for u32 {
         fn encode(&self) -> Vec<u8> {
             self.to_le_bytes().to_vec()
         }
@@ -188,7 +211,7 @@ mod tests {
     #[test]
     fn a_reader_follows_a_writer_to_the_end() {
         let (_folder, track) = track();
-        let writing = track.writing();
+        let begin_writing = track.begin_writing();
         thread::scope(|scope| {
             let reader = scope
                 .spawn(|| (0..).map_while(|index| track.wait(index, || true).unwrap()).collect::<Vec<_>>());
@@ -196,7 +219,7 @@ mod tests {
                 track.put(index, &(index as u32 * 7)).unwrap();
             }
             track.set_length(20, Some("cut off")).unwrap();
-            drop(writing);
+            drop(begin_writing);
             assert_eq!(reader.join().unwrap(), (0..20).map(|index| index * 7).collect::<Vec<_>>());
         });
         assert_eq!(track.length().unwrap(), Some(20));
@@ -210,7 +233,7 @@ mod tests {
     fn nobody_waits_for_what_nobody_writes() {
         let (_folder, track) = track();
         assert_eq!(track.wait(0, || true).unwrap(), None);
-        let _writing = track.writing();
+        let _writing = track.begin_writing();
         assert_eq!(track.wait(0, || false).unwrap(), None);
     }
 }

@@ -1,4 +1,4 @@
-//! One run of OpenCV's decoder through a file, with its oddities kept inside.
+//! OpenCV's decoder on one file, with its oddities hidden.
 
 use std::path::{Path, PathBuf};
 
@@ -7,24 +7,24 @@ use opencv::imgproc;
 use opencv::videoio::{self, VideoCapture, VideoCaptureTrait, VideoCaptureTraitConst};
 
 use super::{VideoError, libav};
-use crate::frame::FrameSize;
+use base::frame::FrameSize;
 
-/// How many failed reads in a row are the end of the file. OpenCV gives up on a packet that
-/// its decoder refuses, as it does at the end of the file; the next one may be good.
+/// How many failed reads in a row count as the end of the file. OpenCV reports a packet that the
+/// decoder refuses just like the end of the file, and the next packet may be good.
 const END_AFTER_FAILURES: usize = 256;
 
-/// A decoder at some place of a file.
+/// A decoder at some position in a file.
 pub struct Capture {
     path: PathBuf,
     decoder: VideoCapture,
     rotation_degrees: u16,
-    /// As decoded, and turned.
+    /// The picture as decoded, and upright.
     picture: Mat,
     turned: Mat,
     /// The demuxer met the end of the file in the middle of something.
     cut_off: bool,
     /// The demuxer complained of anything.
-    complained: bool,
+    demuxer_errors: bool,
     refused_packets: usize,
 }
 
@@ -63,7 +63,7 @@ impl Capture {
                 picture: Mat::default(),
                 turned: Mat::default(),
                 cut_off: false,
-                complained: false,
+                demuxer_errors: false,
                 refused_packets: 0,
             }),
             _ => Err(VideoError::Unreadable {
@@ -89,11 +89,11 @@ impl Capture {
     pub fn grab(&mut self) -> Option<Option<i64>> {
         for failures in 0..END_AFTER_FAILURES {
             let decoder = &mut self.decoder;
-            let (grabbed, complaints) = libav::hear_errors(|| decoder.grab().unwrap_or(false));
-            self.complained |= !complaints.is_empty();
+            let (grabbed, errors) = libav::capture_errors(|| decoder.grab().unwrap_or(false));
+            self.demuxer_errors |= !errors.is_empty();
             self.cut_off |= ["partial file", "ended prematurely", "Truncating packet"]
                 .iter()
-                .any(|sign| complaints.contains(sign));
+                .any(|sign| errors.contains(sign));
             if grabbed {
                 self.refused_packets += failures;
                 let micros = self.property(videoio::CAP_PROP_POS_MSEC) * 1e3;
@@ -131,18 +131,21 @@ impl Capture {
         Ok(rgb)
     }
 
-    /// Of a tick of the video stream's clock, in seconds; `None` where it is not known.
+    /// The tick of the video stream's clock, in seconds; `None` where it is unknown.
     pub fn tick_secs(&self) -> Option<f64> {
         // OpenCV's FFmpeg backend gives the time base under this name.
         Some(self.property(videoio::CAP_PROP_POS_AVI_RATIO)).filter(|secs| (1e-10..10.0).contains(secs))
     }
 
-    /// Goes to about `micros` after the start of the video stream. OpenCV makes a frame
-    /// number of it with the nominal rate and decodes up to that number from a key frame
-    /// well before, so the frame that comes next may lie on either side.
+    /// Seeks to about `micros` after the start of the video stream. OpenCV converts the time to a frame
+    /// number by the nominal rate and decodes up to it from an earlier key frame, so the next frame may
+    /// be before or after that time.
     pub fn seek_about(&mut self, micros: i64) -> bool {
         let decoder = &mut self.decoder;
-        libav::hear_errors(|| decoder.set(videoio::CAP_PROP_POS_MSEC, micros as f64 / 1e3).unwrap_or(false)).0
+        libav::capture_errors(|| {
+            decoder.set(videoio::CAP_PROP_POS_MSEC, micros as f64 / 1e3).unwrap_or(false)
+        })
+        .0
     }
 
     /// Whether OpenCV stopped because it counted more frames than the header has, which after
@@ -153,22 +156,22 @@ impl Capture {
 
     pub fn reopen(&mut self) -> Result<(), VideoError> {
         let fresh = Self::open(&self.path, self.rotation_degrees)?;
-        let Self { cut_off, complained, .. } = *self;
-        *self = Self { cut_off, complained, ..fresh };
+        let Self { cut_off, demuxer_errors, .. } = *self;
+        *self = Self { cut_off, demuxer_errors, ..fresh };
         Ok(())
     }
 
-    /// Whether the file ended in the middle of something, as far as has been read.
+    /// Whether the file was found to be cut off, as far as it has been read.
     pub fn is_cut_off(&self) -> bool {
         self.cut_off
     }
 
     /// Whether FFmpeg's demuxer has complained of the file, as far as has been read.
-    pub fn has_complained(&self) -> bool {
-        self.complained
+    pub fn has_demuxer_errors(&self) -> bool {
+        self.demuxer_errors
     }
 
-    /// How many packets the decoder refused between good ones, in this run.
+    /// How many packets the decoder refused between good ones since the file was opened.
     pub fn refused_packets(&self) -> usize {
         self.refused_packets
     }

@@ -1,5 +1,5 @@
-//! The `ffmpeg` program, which writes what OpenCV's encoder can't: transparency, sound, exact
-//! times, and what colours mean.
+//! The `ffmpeg` program, which writes what OpenCV's encoder can't: transparency, sound, exact times,
+//! and colour metadata.
 
 use std::{
     fs::File,
@@ -18,7 +18,7 @@ const FPS_MODE_SINCE: (u32, u32) = (5, 1);
 /// One run of the program. Dropped before it has ended, it is killed.
 pub struct Ffmpeg {
     child: Child,
-    complaints: File,
+    stderr: File,
 }
 
 impl Ffmpeg {
@@ -30,19 +30,19 @@ impl Ffmpeg {
     pub fn start(arguments: &[String]) -> Result<Self, VideoError> {
         version().ok_or(VideoError::NoFfmpeg)?;
         let begin = || {
-            let complaints = tempfile::tempfile()?;
+            let stderr = tempfile::tempfile()?;
             let child = Command::new("ffmpeg")
                 .args(["-y", "-v", "error", "-nostats", "-nostdin"])
                 .args(arguments)
-                // Its words are searched for reasons.
+                // Its messages are searched for reasons.
                 .env("LC_ALL", "C")
                 .stdin(Stdio::piped())
                 .stdout(Stdio::null())
-                .stderr(complaints.try_clone()?)
+                .stderr(stderr.try_clone()?)
                 // Ctrl-C is for us: an encoder that stops by itself looks like a fault.
                 .process_group(0)
                 .spawn()?;
-            Ok::<_, std::io::Error>(Self { child, complaints })
+            Ok::<_, std::io::Error>(Self { child, stderr })
         };
         begin().map_err(|_| VideoError::NoFfmpeg)
     }
@@ -52,26 +52,29 @@ impl Ffmpeg {
         self.child.stdin.take()
     }
 
-    /// Waits for the end. `Err` is why it failed, in the program's words.
+    /// Waits for the program to end.
+    ///
+    /// # Errors
+    /// Why it failed, in the program's words.
     pub fn finish(&mut self) -> Result<(), String> {
         drop(self.child.stdin.take());
         match self.child.wait() {
             Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(self.last_words().unwrap_or_else(|| format!("ffmpeg ended with {status}"))),
+            Ok(status) => Err(self.error_message().unwrap_or_else(|| format!("ffmpeg ended with {status}"))),
             Err(error) => Err(error.to_string()),
         }
     }
 
-    fn last_words(&mut self) -> Option<String> {
-        let mut said = Vec::new();
-        self.complaints.rewind().ok()?;
-        self.complaints.read_to_end(&mut said).ok()?;
-        let said = String::from_utf8_lossy(&said);
-        if said.contains("No space left on device") {
+    fn error_message(&mut self) -> Option<String> {
+        let mut text = Vec::new();
+        self.stderr.rewind().ok()?;
+        self.stderr.read_to_end(&mut text).ok()?;
+        let text = String::from_utf8_lossy(&text);
+        if text.contains("No space left on device") {
             return Some("the disk is full".to_owned());
         }
         // The first complaint is the cause; the later ones are what came of it.
-        let line = said.lines().find(|line| !line.trim().is_empty())?;
+        let line = text.lines().find(|line| !line.trim().is_empty())?;
         let line = line.split_once("] ").map_or(line, |(_, words)| words);
         Some(format!("ffmpeg says «{}»", line.trim()))
     }
@@ -85,30 +88,31 @@ impl Drop for Ffmpeg {
     }
 }
 
-/// Passes times on as they are: the option's name depends on the version.
-pub fn exact_times() -> [String; 2] {
+/// The option that keeps timestamps as they are; its name depends on the version.
+pub fn passthrough_timestamps() -> [String; 2] {
     let is_new = version().is_some_and(|version| version >= FPS_MODE_SINCE);
     [if is_new { "-fps_mode" } else { "-vsync" }.to_owned(), "passthrough".to_owned()]
 }
 
-/// Major and minor; a build without a number is a recent one. `None` where there is none.
+/// The major and minor version; a build without a number counts as recent. `None` where the program
+/// is not installed.
 fn version() -> Option<(u32, u32)> {
     static VERSION: OnceLock<Option<(u32, u32)>> = OnceLock::new();
     *VERSION.get_or_init(|| {
-        let output = Command::new("ffmpeg").arg("-version").stdin(Stdio::null()).output().ok()?;
-        Some(parse_version(&String::from_utf8_lossy(&output.stdout)))
+        let output_arguments = Command::new("ffmpeg").arg("-version").stdin(Stdio::null()).output().ok()?;
+        Some(parse_version(&String::from_utf8_lossy(&output_arguments.stdout)))
     })
 }
 
-/// As an argument: a colon or a percent sign in the name means nothing.
-pub fn file(path: &Path) -> String {
+/// A path as an argument, in which colons and percent signs have no special meaning.
+pub fn file_url(path: &Path) -> String {
     format!("file:{}", path.display())
 }
 
-/// The last arguments. The same pictures make the same file: nothing of it is drawn by lot, as
-/// Matroska's ids are, or taken from the clock.
-pub fn output(to: &Path) -> [String; 3] {
-    ["-fflags".to_owned(), "+bitexact".to_owned(), file(to)]
+/// The last arguments. The same pictures give the same file: nothing in it is random, as Matroska's ids
+/// would be, or depends on the clock.
+pub fn output_arguments(to: &Path) -> [String; 3] {
+    ["-fflags".to_owned(), "+bitexact".to_owned(), file_url(to)]
 }
 
 /// Reads «ffmpeg version 5.1.9-0+deb12u1 Copyright …».

@@ -15,26 +15,27 @@ use opencv::videoio;
 
 use super::capture::Capture;
 use super::libav::{self, Probe};
-use super::loss::{self, Reading};
+use super::loss::{self, DecodedFile};
 use super::timeline::Timeline;
-use super::{Ratio, VideoError, VideoInfo, VideoSource, tail};
-use crate::frame::{Frame, FrameIndex, FrameSize};
+use super::{Ratio, VideoError, VideoInfo, VideoSource, trailing_timestamps};
+use base::frame::{Frame, FrameIndex, FrameSize};
 
 /// A seek this many frames ahead decodes them: quicker than a jump, which decodes about as
 /// many from a key frame.
-const STEP_FRAMES: usize = 32;
+const MAX_STEP_FRAMES: usize = 32;
 
 /// How often a jump that landed too late is tried again from further back.
 const JUMP_TRIES: usize = 6;
 
 /// The packets are read from so much before the last frames whose times are known.
-const TAIL_MARGIN_SECS: f64 = 1.0;
-const MOST_TAIL_PACKETS: usize = 1 << 14;
+const TRAILING_MARGIN_SECS: f64 = 1.0;
+const MAX_TRAILING_PACKETS: usize = 1 << 14;
 
 /// A claimed rate outside of this is measured instead, over so many packets.
 const PLAUSIBLE_FRAMES_PER_SEC: RangeInclusive<f64> = 0.1..=480.0;
-const MOST_PACKETS_FOR_RATE: usize = 256;
+const MAX_PACKETS_FOR_RATE: usize = 256;
 
+/// A video file as a source of frames.
 pub struct FileSource {
     info: VideoInfo,
     probe: Option<Probe>,
@@ -43,7 +44,7 @@ pub struct FileSource {
     /// The frame that the capture gives next, or holds already.
     next: usize,
     /// The capture has grabbed frame `next`.
-    is_held: bool,
+    is_grabbed: bool,
     /// The capture has jumped since it was opened, so where it is must be checked.
     has_jumped: bool,
     /// Frames that jumps could not reach, so that they are not tried again.
@@ -55,8 +56,12 @@ pub struct FileSource {
 }
 
 impl FileSource {
+    /// Opens a video file.
+    ///
+    /// # Errors
+    /// When it is no video, or none of its frames can be decoded.
     pub fn open(path: &Path) -> Result<Self, VideoError> {
-        let probe = look_inside(path)?;
+        let probe = probe_video(path)?;
         let stream = probe.as_ref().and_then(|probe| probe.video.clone());
         let rotation_degrees = stream.as_ref().map_or(0, |stream| stream.rotation_degrees);
         let capture = Capture::open(path, rotation_degrees)?;
@@ -101,7 +106,7 @@ impl FileSource {
             probe,
             capture,
             next: 0,
-            is_held: false,
+            is_grabbed: false,
             has_jumped: false,
             unreachable: if has_rate { 0..0 } else { 0..usize::MAX },
             count: None,
@@ -113,7 +118,7 @@ impl FileSource {
 
     /// Grabs frame `next` unless it is held; `false` at the end. A new frame gets its row.
     fn advance(&mut self) -> Result<bool, VideoError> {
-        if self.is_held {
+        if self.is_grabbed {
             return Ok(true);
         }
         if self.count.is_some_and(|count| self.next >= count) {
@@ -124,7 +129,7 @@ impl FileSource {
                 // A frame may lack its time in one run and have it in another.
                 let is_elsewhere = micros.is_some_and(|micros| {
                     self.timeline
-                        .landmark(self.next)
+                        .seek_point(self.next)
                         .is_some_and(|(frame, key)| frame == self.next && key != micros)
                 });
                 if self.has_jumped && is_elsewhere {
@@ -133,7 +138,8 @@ impl FileSource {
             }
             Some(micros) => {
                 let (info, probe, tick_secs) = (&self.info, &self.probe, self.capture.tick_secs());
-                self.timeline.append(micros, |known| times_after(info, probe.as_ref(), tick_secs, known));
+                self.timeline
+                    .append(micros, |known| timestamps_after(info, probe.as_ref(), tick_secs, known));
             }
             // After a jump an early end is the jump's fault.
             None if self.has_jumped
@@ -147,7 +153,7 @@ impl FileSource {
             }
         }
         self.refused_packets = self.refused_packets.max(self.capture.refused_packets());
-        self.is_held = true;
+        self.is_grabbed = true;
         Ok(true)
     }
 
@@ -156,7 +162,7 @@ impl FileSource {
         tracing::debug!(path = %self.info.path.display(), index, "decoding from the start");
         self.capture.reopen()?;
         self.next = 0;
-        self.is_held = false;
+        self.is_grabbed = false;
         self.has_jumped = false;
         self.step_to(index)
     }
@@ -167,7 +173,7 @@ impl FileSource {
             if self.next >= index {
                 return Ok(true);
             }
-            self.is_held = false;
+            self.is_grabbed = false;
             self.next += 1;
         }
         Ok(false)
@@ -176,27 +182,27 @@ impl FileSource {
     /// Tries to hold frame `index` or one shortly before it by a seek in time; `false` when
     /// the times don't allow it. The capture is anywhere then.
     fn jump_towards(&mut self, index: usize) -> bool {
-        let Some((landmark, micros)) = self.timeline.landmark(index) else { return false };
+        let Some((seek_point, micros)) = self.timeline.seek_point(index) else { return false };
         let interval = self.timeline.mean_interval_micros();
         let mut aim = micros;
         let mut earlier = 0;
         for _ in 0..JUMP_TRIES {
             // So near the start nothing is gained.
-            let is_near_start = aim < STEP_FRAMES as i64 * interval;
-            if is_near_start || self.unreachable.contains(&landmark) || !self.capture.seek_about(aim) {
+            let is_near_start = aim < MAX_STEP_FRAMES as i64 * interval;
+            if is_near_start || self.unreachable.contains(&seek_point) || !self.capture.seek_about(aim) {
                 return false;
             }
             self.has_jumped = true;
             let Some(landed) = self.grab_until(micros) else {
-                self.next = landmark;
-                self.is_held = true;
+                self.next = seek_point;
+                self.is_grabbed = true;
                 return true;
             };
             // Too late. OpenCV may have counted too far, or found no key frame before.
-            earlier = 2 * earlier + (landed - landmark) as i64 + 2;
+            earlier = 2 * earlier + (landed - seek_point) as i64 + 2;
             let (Ok(aimed) | Err(aimed)) = self.timeline.find(aim);
             aim = micros - earlier * interval;
-            if aim < STEP_FRAMES as i64 * interval {
+            if aim < MAX_STEP_FRAMES as i64 * interval {
                 self.unreachable = match &self.unreachable {
                     known if known.contains(&aimed) || known.contains(&landed) => {
                         known.start.min(aimed)..known.end.max(landed)
@@ -249,7 +255,7 @@ impl VideoSource for FileSource {
             self.timeline.set_checksum(self.next, checksum);
             let timestamp = self.timeline.timestamp(self.next);
             let frame = Frame::new(FrameIndex::new(self.next), timestamp, self.info.size, rgb);
-            self.is_held = false;
+            self.is_grabbed = false;
             self.next += 1;
             return Ok(Some(frame));
         }
@@ -258,13 +264,13 @@ impl VideoSource for FileSource {
     fn seek(&mut self, index: FrameIndex) -> Result<(), VideoError> {
         let index = index.get();
         if self.count.is_some_and(|count| index >= count) {
-            self.is_held = false;
+            self.is_grabbed = false;
             self.next = index;
             return Ok(());
         }
         // Frames without a row are reached from the last one that has it.
         let known = index.min(self.timeline.len() - 1);
-        let is_near = self.next <= index && known.saturating_sub(self.next) <= STEP_FRAMES;
+        let is_near = self.next <= index && known.saturating_sub(self.next) <= MAX_STEP_FRAMES;
         if !is_near && !self.jump_towards(known) {
             self.decode_from_start(known)?;
         }
@@ -279,12 +285,12 @@ impl VideoSource for FileSource {
     }
 
     fn loss(&self) -> Option<String> {
-        loss::describe(&Reading {
+        loss::describe(&DecodedFile {
             decoded_frames: self.count?,
             last: self.timeline.last()?,
             info: &self.info,
             is_cut_off: self.capture.is_cut_off(),
-            has_complaints: self.capture.has_complained(),
+            has_demuxer_errors: self.capture.has_demuxer_errors(),
             refused_packets: self.refused_packets,
         })
     }
@@ -300,7 +306,7 @@ fn nominal_rate(path: &Path, capture: &Capture, probe: Option<&Probe>) -> f64 {
     let measure = || {
         let probe = probe?;
         let stream = probe.video.as_ref()?.index;
-        let ticks = libav::packet_times(path, stream, probe.start_secs, MOST_PACKETS_FOR_RATE)?;
+        let ticks = libav::packet_times(path, stream, probe.start_secs, MAX_PACKETS_FOR_RATE)?;
         let span_secs = (ticks.iter().max()? - ticks.iter().min()?) as f64 * capture.tick_secs()?;
         Some((ticks.len() - 1) as f64 / span_secs).filter(|rate| rate.is_normal())
     };
@@ -308,19 +314,24 @@ fn nominal_rate(path: &Path, capture: &Capture, probe: Option<&Probe>) -> f64 {
 }
 
 /// The times of the frames after the `known` ones, from the packets.
-fn times_after(info: &VideoInfo, probe: Option<&Probe>, tick_secs: Option<f64>, known: &[i64]) -> Vec<i64> {
+fn timestamps_after(
+    info: &VideoInfo,
+    probe: Option<&Probe>,
+    tick_secs: Option<f64>,
+    known: &[i64],
+) -> Vec<i64> {
     let read = || {
         let probe = probe?;
-        let from_secs = probe.start_secs + *known.first()? as f64 / 1e6 - TAIL_MARGIN_SECS;
+        let from_secs = probe.start_secs + *known.first()? as f64 / 1e6 - TRAILING_MARGIN_SECS;
         let stream = probe.video.as_ref()?.index;
-        let ticks = libav::packet_times(&info.path, stream, from_secs, MOST_TAIL_PACKETS)?;
-        Some(tail::times_after(known, ticks, tick_secs?, probe.start_secs))
+        let ticks = libav::packet_times(&info.path, stream, from_secs, MAX_TRAILING_PACKETS)?;
+        Some(trailing_timestamps::timestamps_after(known, ticks, tick_secs?, probe.start_secs))
     };
     read().unwrap_or_default()
 }
 
 /// Refuses what is not a video, and says why; what the file holds where FFmpeg can be asked.
-fn look_inside(path: &Path) -> Result<Option<Probe>, VideoError> {
+fn probe_video(path: &Path) -> Result<Option<Probe>, VideoError> {
     let unreadable = |cause: String, remedy: &str| VideoError::Unreadable {
         path: path.to_owned(),
         cause,

@@ -20,8 +20,12 @@ const IMAGE_END_BYTES: u64 = 16 << 10;
 ///
 /// All of the content counts up to 64 MiB. Beyond that the size and 64 evenly spaced blocks
 /// of 256 KiB count, and of a folder or a glob of images each one's name, size, and first and
-/// last 16 KiB. So an edit that keeps the size and falls between the blocks goes unseen.
+/// last 16 KiB. So an edit that keeps the size and falls between the blocks goes unnoticed.
+///
+/// # Errors
+/// When something can't be read.
 pub fn fingerprint(path: &Path) -> Result<String, VideoError> {
+    tracing::debug!(path = %path.display(), "fingerprinting a video");
     let mut hash = Sha256::new();
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => add_images(&mut hash, &images::in_folder(path)?)?,

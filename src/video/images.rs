@@ -8,12 +8,12 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader};
 
 use super::{NOMINAL_FRAMES_PER_SEC, Ratio, VideoError, VideoInfo, VideoSource};
-use crate::frame::{Frame, FrameIndex, FrameSize, Timestamp};
+use base::frame::{Frame, FrameIndex, FrameSize, Timestamp};
 
 const EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp", "jpe"];
 
-/// Images in natural order (2 before 10), of one size. Grey becomes RGB, transparency is
-/// left out, 16 bits become 8, and a camera's orientation is applied.
+/// Images in natural order (2 before 10), of one size. Grey becomes RGB, transparency is dropped, 16 bits
+/// become 8, and the camera's orientation is applied.
 pub struct ImageSource {
     info: VideoInfo,
     images: Vec<PathBuf>,
@@ -25,7 +25,7 @@ pub fn is_glob(path: &Path) -> bool {
     path.to_string_lossy().contains(['*', '?', '['])
 }
 
-/// By its extension.
+/// Whether the file's extension is that of an image.
 pub fn has_image_name(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
@@ -68,6 +68,10 @@ pub fn matching(pattern: &Path) -> Result<Vec<PathBuf>, VideoError> {
 }
 
 impl ImageSource {
+    /// All images of a folder.
+    ///
+    /// # Errors
+    /// When it has none, or they differ in size, or one can't be read.
     pub fn open_folder(folder: &Path) -> Result<Self, VideoError> {
         let images = in_folder(folder)?;
         if images.is_empty() {
@@ -80,10 +84,18 @@ impl ImageSource {
         Self::of(folder, images)
     }
 
+    /// All images that match a pattern.
+    ///
+    /// # Errors
+    /// As [`open_folder`](Self::open_folder).
     pub fn open_glob(pattern: &Path) -> Result<Self, VideoError> {
         Self::of(pattern, matching(pattern)?)
     }
 
+    /// A single image.
+    ///
+    /// # Errors
+    /// When it can't be read.
     pub fn open_image(path: &Path) -> Result<Self, VideoError> {
         Self::of(path, vec![path.to_owned()])
     }
@@ -176,12 +188,14 @@ pub fn broken(path: &Path, cause: impl std::fmt::Display) -> VideoError {
 /// Where an image is.
 #[derive(Clone, Debug)]
 pub enum ImageBytes {
+    /// In a file.
     File(PathBuf),
-    /// Under the name that it is called by.
+    /// In memory, with a name for messages.
     Memory(PathBuf, Vec<u8>),
 }
 
 impl ImageBytes {
+    /// The name for messages.
     pub fn name(&self) -> &Path {
         match self {
             Self::File(path) | Self::Memory(path, _) => path,

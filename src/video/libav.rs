@@ -61,17 +61,17 @@ pub fn probe(path: &Path) -> Option<Result<Probe, String>> {
     let null = std::ptr::null_mut();
     // SAFETY: the signatures are libavformat's; `context` is null before, is owned by us
     // after success, and is freed by FFmpeg itself after failure.
-    let (code, complaints) =
-        listen(LOG_ERROR, || unsafe { (av.open_input)(&mut context, path.as_ptr(), null, null) });
+    let (code, errors) =
+        capture_log(LOG_ERROR, || unsafe { (av.open_input)(&mut context, path.as_ptr(), null, null) });
     if code < 0 {
-        let reason = complaints.lines().last().map_or_else(|| error_text(av, code), str::to_owned);
+        let reason = errors.lines().last().map_or_else(|| error_text(av, code), str::to_owned);
         return Some(Err(reason));
     }
-    let (code, description) = listen(LOG_INFO, || {
+    let (code, description) = capture_log(LOG_INFO, || {
         // SAFETY: `context` is an open input until the last line.
         unsafe {
             let code = (av.find_stream_info)(context, null);
-            clear_heard();
+            clear_log();
             (av.dump_format)(context, 0, c"".as_ptr(), 0);
             (av.close_input)(&mut context);
             code
@@ -102,7 +102,7 @@ pub fn packet_times(path: &Path, stream: usize, from_secs: f64, most: usize) -> 
     let mut is_whole = true;
     // SAFETY: as in `probe`; a packet is allocated by FFmpeg, read only after a successful
     // read, and freed once.
-    listen(LOG_NOTHING, || unsafe {
+    capture_log(LOG_NOTHING, || unsafe {
         if !KNOWN_VERSIONS.contains(&((av.codec_version)() >> 16))
             || (av.open_input)(&mut context, path.as_ptr(), null, null) < 0
         {
@@ -142,8 +142,8 @@ struct Packet {
 
 /// Runs `work`, and gives what FFmpeg's demuxer said meanwhile on this thread, of the level
 /// of an error, one message a line. (Decoders speak on threads of their own.)
-pub fn hear_errors<T>(work: impl FnOnce() -> T) -> (T, String) {
-    listen(LOG_ERROR, work)
+pub fn capture_errors<T>(work: impl FnOnce() -> T) -> (T, String) {
+    capture_log(LOG_ERROR, work)
 }
 
 /// Stops OpenCV and FFmpeg from writing to stderr, for the whole process.
@@ -221,22 +221,22 @@ unsafe fn function<F: Copy>(name: &CStr) -> Option<F> {
 }
 
 thread_local! {
-    static LISTENING: Cell<c_int> = const { Cell::new(LOG_NOTHING) };
-    static HEARD: RefCell<String> = const { RefCell::new(String::new()) };
+    static CAPTURE_LEVEL: Cell<c_int> = const { Cell::new(LOG_NOTHING) };
+    static CAPTURED_LOG: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
 /// Runs `work` and gives what FFmpeg said on this thread meanwhile, up to `level`.
-fn listen<T>(level: c_int, work: impl FnOnce() -> T) -> (T, String) {
+fn capture_log<T>(level: c_int, work: impl FnOnce() -> T) -> (T, String) {
     silence();
-    clear_heard();
-    LISTENING.set(level);
+    clear_log();
+    CAPTURE_LEVEL.set(level);
     let result = work();
-    LISTENING.set(LOG_NOTHING);
-    (result, HEARD.take())
+    CAPTURE_LEVEL.set(LOG_NOTHING);
+    (result, CAPTURED_LOG.take())
 }
 
-fn clear_heard() {
-    HEARD.with_borrow_mut(String::clear);
+fn clear_log() {
+    CAPTURED_LOG.with_borrow_mut(String::clear);
 }
 
 /// Nothing is printed. What a listening thread's own calls say is kept, up to a bound.
@@ -246,9 +246,9 @@ unsafe extern "C" fn on_log(
     format: *const c_char,
     arguments: *mut c_void,
 ) {
-    const MOST_BYTES: usize = 1 << 16;
+    const MAX_BYTES: usize = 1 << 16;
     // The upper bits of a level are colours.
-    if level < 0 || level & 0xff > LISTENING.get() {
+    if level < 0 || level & 0xff > CAPTURE_LEVEL.get() {
         return;
     }
     let Some(av) = functions() else { return };
@@ -261,11 +261,11 @@ unsafe extern "C" fn on_log(
         (av.log_format_line)(context, level, format, arguments, line.as_mut_ptr(), 1024, &mut prefix);
         CStr::from_ptr(line.as_ptr())
     };
-    let _ = HEARD.try_with(|heard| {
-        if let Ok(mut heard) = heard.try_borrow_mut()
-            && heard.len() < MOST_BYTES
+    let _ = CAPTURED_LOG.try_with(|captured| {
+        if let Ok(mut captured) = captured.try_borrow_mut()
+            && captured.len() < MAX_BYTES
         {
-            heard.push_str(&text.to_string_lossy());
+            captured.push_str(&text.to_string_lossy());
         }
     });
 }

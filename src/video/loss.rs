@@ -8,10 +8,10 @@
 //! falls short of as well.
 
 use super::VideoInfo;
-use crate::frame::Timestamp;
+use base::frame::Timestamp;
 
 /// A file that has been decoded to its end.
-pub struct Reading<'a> {
+pub struct DecodedFile<'a> {
     pub info: &'a VideoInfo,
     pub decoded_frames: usize,
     /// Of the last frame.
@@ -19,40 +19,41 @@ pub struct Reading<'a> {
     /// The demuxer met the end in the middle of something.
     pub is_cut_off: bool,
     /// The demuxer complained of anything, that included.
-    pub has_complaints: bool,
+    pub has_demuxer_errors: bool,
     /// Packets between good ones that the decoder refused.
     pub refused_packets: usize,
 }
 
 /// One sentence for the user, or `None` when nothing credible says that frames are missing.
-pub fn describe(reading: &Reading) -> Option<String> {
-    missing_end(reading).or_else(|| {
+pub fn describe(file: &DecodedFile) -> Option<String> {
+    missing_end(file).or_else(|| {
         // At the end of a file that breaks off, a damaged packet is the break.
-        (reading.refused_packets > 0 && !reading.is_cut_off).then(|| {
+        (file.refused_packets > 0 && !file.is_cut_off).then(|| {
             format!(
                 "left out what could not be decoded of the file ({} damaged packets)",
-                reading.refused_packets
+                file.refused_packets
             )
         })
     })
 }
 
-fn missing_end(reading: &Reading) -> Option<String> {
-    let Reading { info, decoded_frames, .. } = *reading;
+fn missing_end(file: &DecodedFile) -> Option<String> {
+    let DecodedFile { info, decoded_frames, .. } = *file;
     let interval_secs = 1.0 / info.frames_per_sec;
-    let covered_secs = reading.last.secs() + interval_secs;
+    let covered_secs = file.last.secs() + interval_secs;
     let falls_short_of = |secs: f64| secs - covered_secs > 1.5 * interval_secs;
     let claimed_frames = info.claimed_frames.filter(|&claimed| claimed > decoded_frames);
     let claimed_secs = claimed_frames.map(|claimed| claimed as f64 * interval_secs);
 
     let counts_one_stream = info.container == "avi";
-    let is_credible = reading.has_complaints || counts_one_stream && claimed_secs.is_some_and(falls_short_of);
+    let is_credible =
+        file.has_demuxer_errors || counts_one_stream && claimed_secs.is_some_and(falls_short_of);
     if !is_credible {
         return None;
     }
     let has_constant_rate =
         (decoded_frames as f64 * interval_secs - covered_secs).abs() < 1.5 * interval_secs;
-    let guess = if reading.is_cut_off || counts_one_stream { "cut off" } else { "damaged" };
+    let guess = if file.is_cut_off || counts_one_stream { "cut off" } else { "damaged" };
     match (claimed_frames, info.claimed_duration_secs) {
         (Some(claimed), _) if has_constant_rate && claimed_secs.is_some_and(falls_short_of) => Some(format!(
             "decoded {decoded_frames} of the {claimed} frames that the file claims; it seems {guess}"
@@ -63,7 +64,7 @@ fn missing_end(reading: &Reading) -> Option<String> {
         )),
         // Broken off after the last frame, in what players use for seeking.
         (_, Some(_)) => None,
-        (_, None) if !reading.is_cut_off => None,
+        (_, None) if !file.is_cut_off => None,
         (_, None) => {
             Some(format!("decoded {decoded_frames} frames; the file breaks off in the middle of one"))
         }
@@ -73,7 +74,7 @@ fn missing_end(reading: &Reading) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::FrameSize;
+    use base::frame::FrameSize;
 
     fn info(container: &str, claimed_frames: usize, duration_secs: f64) -> VideoInfo {
         VideoInfo {
@@ -93,12 +94,12 @@ mod tests {
 
     fn loss(info: &VideoInfo, decoded_frames: usize, last_secs: f64, is_cut_off: bool) -> Option<String> {
         let last = Timestamp::from_secs(last_secs);
-        describe(&Reading {
+        describe(&DecodedFile {
             info,
             decoded_frames,
             last,
             is_cut_off,
-            has_complaints: is_cut_off,
+            has_demuxer_errors: is_cut_off,
             refused_packets: 0,
         })
     }
@@ -128,20 +129,20 @@ mod tests {
     fn damage_in_the_middle_is_told() {
         let info = info("mpegts", 150, 6.0);
         let last = Timestamp::from_secs(5.96);
-        let reading = Reading {
+        let file = DecodedFile {
             info: &info,
             decoded_frames: 148,
             last,
             is_cut_off: false,
-            has_complaints: true,
+            has_demuxer_errors: true,
             refused_packets: 2,
         };
         assert_eq!(
-            describe(&reading).unwrap(),
+            describe(&file).unwrap(),
             "left out what could not be decoded of the file (2 damaged packets)"
         );
         let last = Timestamp::from_secs(2.0);
-        let loss = describe(&Reading { decoded_frames: 51, last, ..reading }).unwrap();
+        let loss = describe(&DecodedFile { decoded_frames: 51, last, ..file }).unwrap();
         assert_eq!(loss, "decoded 51 of the 150 frames that the file claims; it seems damaged");
     }
 }

@@ -1,4 +1,4 @@
-//! Masks in the files of other programs: which of a picture's values are the mask.
+//! Masks from the files of other programs: which of a picture's values are the mask.
 //!
 //! Grey pictures are masks themselves, anti-aliased edges and 16 bits included. Where pictures
 //! have transparency, that is the mask. PNGs with a palette of colours (Pascal VOC, DAVIS) hold
@@ -12,11 +12,11 @@ use std::{
 };
 
 use super::{ImageSource, VideoError, VideoSource, images, open};
-use crate::frame::{FrameIndex, FrameSize};
+use base::frame::{FrameIndex, FrameSize};
 
-/// Of a sequence so many images, spread over it, are looked at to tell what they hold.
+/// How many images of a sequence, spread over it, are read to tell what they hold.
 const SAMPLES: usize = 16;
-/// Nobody's, by Pascal VOC's custom: borders, and what is not to count.
+/// Pascal VOC's label for borders and for regions that don't count.
 pub const VOID_INDEX: u8 = 255;
 
 /// What the values of mattes are.
@@ -24,15 +24,15 @@ pub const VOID_INDEX: u8 = 255;
 pub enum MatteKind {
     /// How much of the pixel is set.
     Grey,
-    /// The same, from the pictures' transparency.
+    /// The same, from the pictures' alpha channel.
     Alpha,
-    /// Numbers of classes. The numbers are those of the images that were looked at, without 0
-    /// and 255.
+    /// Numbers of classes. The set has those in the images that were read, without 0 and 255.
     Indices(BTreeSet<u8>),
 }
 
 /// The mask of one frame.
 pub struct Matte {
+    /// Width and height.
     pub size: FrameSize,
     /// `height × width`: 0 to 65535 of grey and alpha, and plain numbers of indices.
     pub values: Vec<u16>,
@@ -84,16 +84,20 @@ impl MatteSource {
         Ok(Self { kind: MatteKind::Grey, size: info.size, pictures: Pictures::Video { source, next: 0 } })
     }
 
+    /// What its values are.
     pub fn kind(&self) -> &MatteKind {
         &self.kind
     }
 
-    /// Of the first.
+    /// The size of the first one.
     pub fn size(&self) -> FrameSize {
         self.size
     }
 
-    /// The mask of frame `index`, or `None` past the end. Frames are best asked for in order.
+    /// The mask of frame `index`, or `None` past the end. Reading in order is fastest.
+    ///
+    /// # Errors
+    /// When it can't be read.
     pub fn matte(&mut self, index: FrameIndex) -> Result<Option<Matte>, VideoError> {
         match &mut self.pictures {
             Pictures::Images(paths) => paths.get(index.get()).map(|path| read(path, &self.kind)).transpose(),
@@ -104,7 +108,7 @@ impl MatteSource {
                 *next = index.get() + 1;
                 let Some(frame) = source.next_frame()? else { return Ok(None) };
                 let pixels = frame.rgb().as_chunks::<3>().0.iter();
-                let values = pixels.map(|&rgb| wide(brightest(rgb))).collect();
+                let values = pixels.map(|&rgb| widened(brightest(rgb))).collect();
                 Ok(Some(Matte { size: frame.size(), values }))
             }
         }
@@ -117,7 +121,7 @@ fn brightest<T: Ord + Copy>([r, g, b]: [T; 3]) -> T {
 }
 
 /// 8 bits as 16: 255 is 65535.
-fn wide(value: u8) -> u16 {
+fn widened(value: u8) -> u16 {
     u16::from(value) * 257
 }
 

@@ -5,11 +5,13 @@ use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use super::VideoError;
-use crate::frame::FrameSize;
+use base::files::PartFile;
+use base::frame::FrameSize;
 
 /// What the bytes of a picture are, rows from the top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PngPixels<'a> {
+    /// One byte a pixel.
     Grey,
     /// Two bytes a pixel, the high one first.
     Grey16,
@@ -37,9 +39,8 @@ impl PngPixels<'_> {
 /// When `bytes` are not those of a picture of this size.
 pub fn write_png(path: &Path, size: FrameSize, pixels: PngPixels, bytes: &[u8]) -> Result<(), VideoError> {
     assert_eq!(bytes.len(), size.pixels() * pixels.bytes(), "a picture of {size}");
-    let unfinished = path.with_extension("part");
-    let write = || -> Result<(), Box<dyn std::error::Error>> {
-        let mut file = BufWriter::new(File::create(&unfinished)?);
+    let write = |part: &Path| -> Result<(), Box<dyn std::error::Error>> {
+        let mut file = BufWriter::new(File::create(part)?);
         let mut encoder = png::Encoder::new(&mut file, size.width() as u32, size.height() as u32);
         encoder.set_depth(if pixels == PngPixels::Grey16 {
             png::BitDepth::Sixteen
@@ -63,14 +64,9 @@ pub fn write_png(path: &Path, size: FrameSize, pixels: PngPixels, bytes: &[u8]) 
         let mut writer = encoder.write_header()?;
         writer.write_image_data(bytes)?;
         writer.finish()?;
-        file.flush()?;
-        std::fs::rename(&unfinished, path)?;
-        Ok(())
+        Ok(file.flush()?)
     };
-    write().map_err(|error| {
-        let _ = std::fs::remove_file(&unfinished);
-        VideoError::write(path, error)
-    })
+    PartFile::write(path, write).map_err(|error| VideoError::write(path, error))
 }
 
 /// Whether the file begins and ends as a PNG does. After a power failure it may not, though it

@@ -1,11 +1,11 @@
-//! Small pictures that stand in for frames until those are decoded: a frame deep inside a
-//! group of pictures takes as long as all the frames before it in the group.
+//! Small pictures that stand in for frames until these are decoded: decoding a frame late in a group of
+//! pictures takes as long as decoding all frames before it in the group.
 
 use image::{ExtendedColorType, ImageFormat, codecs::jpeg::JpegEncoder};
 use opencv::core::{Mat, MatTraitConstManual, Size, Vec3b};
 use opencv::imgproc;
 
-use crate::frame::{Frame, FrameSize};
+use base::frame::{Frame, FrameSize};
 
 /// Enough for the eye while a playhead moves.
 const LONG_SIDE_PX: u32 = 480;
@@ -18,8 +18,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// `None` when the picture can't be scaled or compressed, which is no reason to stop
-    /// anything: a proxy is only a courtesy.
+    /// The proxy of a frame; `None` when it can't be scaled or compressed. Nothing depends on a proxy.
     pub fn of(frame: &Frame) -> Option<Self> {
         let size = Self::size_for(frame.size());
         let (width, height) = (size.width() as u32, size.height() as u32);
@@ -37,6 +36,7 @@ impl Proxy {
         Self { jpeg }
     }
 
+    /// The picture as JPEG.
     pub fn jpeg(&self) -> &[u8] {
         &self.jpeg
     }
@@ -65,7 +65,7 @@ fn scaled(frame: &Frame, size: FrameSize) -> opencv::Result<Mat> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{FrameIndex, Timestamp};
+    use base::frame::{FrameIndex, Timestamp};
 
     #[test]
     fn a_proxy_looks_like_its_frame() {

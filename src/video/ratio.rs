@@ -2,9 +2,12 @@
 
 use serde::Serialize;
 
+/// A fraction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Ratio {
+    /// Numerator.
     pub num: u32,
+    /// Denominator.
     pub den: u32,
 }
 
@@ -12,8 +15,10 @@ pub struct Ratio {
 const ROUNDING: f64 = 1e-12;
 
 impl Ratio {
+    /// 1/1.
     pub const ONE: Self = Self { num: 1, den: 1 };
 
+    /// `num / den`, not reduced.
     pub const fn new(num: u32, den: u32) -> Self {
         Self { num, den }
     }
@@ -43,6 +48,7 @@ impl Ratio {
         }
     }
 
+    /// As a floating-point number.
     pub fn value(self) -> f64 {
         f64::from(self.num) / f64::from(self.den)
     }
@@ -54,6 +60,7 @@ impl Ratio {
         (ratio.num > 0 && ratio.den > 0).then_some(ratio)
     }
 
+    /// `den / num`.
     pub const fn inverse(self) -> Self {
         Self { num: self.den, den: self.num }
     }

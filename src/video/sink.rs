@@ -10,24 +10,23 @@ use std::{
 use super::{
     VideoError,
     capture::Capture,
-    disk::free_bytes,
-    ffmpeg::{Ffmpeg, exact_times, output},
+    ffmpeg::{Ffmpeg, output_arguments, passthrough_timestamps},
     libav,
+    matroska::{MatroskaWriter, PixelFormat},
     ratio::Ratio,
-    raw_stream::{Pixels, RawStream},
     sound::SoundPart,
-    temporary::Temporary,
 };
-use crate::frame::{FrameSize, Timestamp};
+use base::files::{PartFile, free_bytes};
+use base::frame::{FrameSize, Timestamp};
 
-/// With less than this on the disk, and a frame, writing ends with an error before the disk
-/// is full.
-const LEAST_FREE_BYTES: u64 = 8 << 20;
+/// With less free space than this and one frame, writing fails before the disk is full.
+const MIN_FREE_BYTES: u64 = 8 << 20;
 /// Times are given to FFmpeg in microseconds, so a finer clock can't be kept.
 const FINEST_CLOCK: Ratio = Ratio::new(1, 1_000_000);
 /// Pictures of as many rows and more are HD, whose colours are BT.709; the others BT.601.
 const HD_ROWS: usize = 720;
 
+/// A codec with its container and settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VideoFormat {
     /// Lossless grey (FFV1, pixel format `gray`) in MKV: mattes.
@@ -56,11 +55,11 @@ impl VideoFormat {
     }
 
     /// Of the frames that are written.
-    pub const fn pixels(self) -> Pixels {
+    pub const fn pixels(self) -> PixelFormat {
         match self {
-            Self::Ffv1Grey | Self::H264Grey => Pixels::Grey,
-            Self::H264 => Pixels::Rgb,
-            Self::Ffv1Alpha | Self::ProRes4444 | Self::Vp9Alpha => Pixels::Rgba,
+            Self::Ffv1Grey | Self::H264Grey => PixelFormat::Grey,
+            Self::H264 => PixelFormat::Rgb,
+            Self::Ffv1Alpha | Self::ProRes4444 | Self::Vp9Alpha => PixelFormat::Rgba,
         }
     }
 
@@ -95,9 +94,10 @@ impl VideoFormat {
     }
 }
 
-/// What a video's pictures are, whatever they show.
+/// Size, rate, clock and pixel aspect of a video.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Look {
+pub struct StreamParameters {
+    /// Width and height.
     pub size: FrameSize,
     /// Nominal.
     pub frames_per_sec: f64,
@@ -110,13 +110,13 @@ pub struct Look {
 /// A video file in the making. It lies under a temporary name until [`finish`](Self::finish),
 /// and is removed when dropped before.
 pub struct VideoSink {
-    stream: RawStream<BufWriter<ChildStdin>>,
+    stream: MatroskaWriter<BufWriter<ChildStdin>>,
     encoder: Ffmpeg,
     // After the encoder, which must be gone before its file is removed.
-    temporary: Temporary,
+    temporary: PartFile,
     target: PathBuf,
     format: VideoFormat,
-    look: Look,
+    parameters: StreamParameters,
     sound: Option<SoundPart>,
     frames: usize,
     first: Timestamp,
@@ -127,38 +127,42 @@ pub struct VideoSink {
 }
 
 impl VideoSink {
-    /// `path` should end as [`VideoFormat::extension`] says; its folder must exist.
+    /// Begins a video. `path` must have the format's [extension](VideoFormat::extension), and its
+    /// folder must exist.
+    ///
+    /// # Errors
+    /// When the name or the rate is wrong, the file can't be created, or `ffmpeg` is missing.
     pub fn create(
         path: &Path,
         format: VideoFormat,
-        look: Look,
+        parameters: StreamParameters,
         sound: Option<SoundPart>,
     ) -> Result<Self, VideoError> {
         if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(format.extension())) {
             return Err(VideoError::write(path, format!("the name must end in .{}", format.extension())));
         }
-        if !(look.frames_per_sec.is_normal() && look.frames_per_sec > 0.0) {
+        if !(parameters.frames_per_sec.is_normal() && parameters.frames_per_sec > 0.0) {
             return Err(VideoError::write(
                 path,
-                format!("{} frames a second are no rate", look.frames_per_sec),
+                format!("{} frames a second are no rate", parameters.frames_per_sec),
             ));
         }
-        let look = Look {
-            time_base: if look.time_base.value() < 2e-6 { FINEST_CLOCK } else { look.time_base },
-            ..look
+        let parameters = StreamParameters {
+            time_base: if parameters.time_base.value() < 2e-6 { FINEST_CLOCK } else { parameters.time_base },
+            ..parameters
         };
-        let temporary = Temporary::beside(path);
+        let temporary = PartFile::beside(path);
         // The program's words for what the system refuses are less clear.
         File::create(temporary.path()).map_err(|error| VideoError::write(path, error))?;
         check_free_space(path, 0)?;
-        let mut encoder = Ffmpeg::start(&arguments(format, &look, temporary.path()))?;
+        let mut encoder = Ffmpeg::start(&arguments(format, &parameters, temporary.path()))?;
         let input = encoder.take_input().ok_or_else(|| VideoError::write(path, "ffmpeg takes no input"))?;
-        let stored = stored_size(format, look.size);
-        let stream = RawStream::begin(
+        let stored = stored_size(format, parameters.size);
+        let stream = MatroskaWriter::begin(
             BufWriter::with_capacity(1 << 16, input),
             stored,
             format.pixels(),
-            look.frames_per_sec,
+            parameters.frames_per_sec,
         );
         Ok(Self {
             stream: stream.map_err(|error| VideoError::write(path, error))?,
@@ -166,7 +170,7 @@ impl VideoSink {
             temporary,
             target: path.to_owned(),
             format,
-            look,
+            parameters,
             sound,
             frames: 0,
             first: Timestamp::default(),
@@ -177,8 +181,11 @@ impl VideoSink {
     }
 
     /// Adds a frame that is shown `at` this time: `height × width × channels` bytes.
+    ///
+    /// # Errors
+    /// When the number of bytes is wrong, the disk is full, or the encoder fails.
     pub fn write(&mut self, at: Timestamp, pixels: &[u8]) -> Result<(), VideoError> {
-        let size = self.look.size;
+        let size = self.parameters.size;
         let row_bytes = size.width() * self.format.pixels().channels();
         if pixels.len() != size.height() * row_bytes {
             let expected = size.height() * row_bytes;
@@ -189,21 +196,21 @@ impl VideoSink {
         if self.frames == 0 {
             self.first = at;
         }
-        let tick_micros = self.look.time_base.value() * 1e6;
+        let tick_micros = self.parameters.time_base.value() * 1e6;
         let tick = ((at.micros() - self.first.micros()) as f64 / tick_micros).round() as i64;
-        // Two frames at one time would be one.
+        // Two frames with the same time would become one.
         self.last_tick = tick.max(self.last_tick + 1);
         let micros = (self.last_tick as f64 * tick_micros).round() as u64;
         self.last = at;
         self.frames += 1;
         if let Err(error) = self.send(micros, pixels, row_bytes) {
-            return Err(self.failed(error));
+            return Err(self.encoder_error(error));
         }
         Ok(())
     }
 
     fn send(&mut self, micros: u64, pixels: &[u8], row_bytes: usize) -> std::io::Result<()> {
-        let size = self.look.size;
+        let size = self.parameters.size;
         let stored = stored_size(self.format, size);
         let channels = self.format.pixels().channels();
         let bytes = stored.pixels() * channels;
@@ -222,13 +229,16 @@ impl VideoSink {
         self.stream.picture(micros, bytes, std::iter::once(&self.padded_row[..]).chain(below))
     }
 
-    /// Why the program takes no more: it says so itself when it has ended.
-    fn failed(&mut self, error: std::io::Error) -> VideoError {
+    /// Why the encoder accepts no more input, in its own words if it has any.
+    fn encoder_error(&mut self, error: std::io::Error) -> VideoError {
         VideoError::write(&self.target, self.encoder.finish().err().unwrap_or_else(|| error.to_string()))
     }
 
-    /// Closes the file, counts its frames, adds the sound, flushes it to the disk, and gives it
-    /// its name. The text says that the sound had to be left out.
+    /// Closes the file, counts its frames, adds the sound, flushes it to the disk, and gives it its
+    /// name. Returns a note if the sound had to be left out.
+    ///
+    /// # Errors
+    /// When the encoder fails, frames are missing, or the file can't be renamed.
     pub fn finish(self) -> Result<Option<String>, VideoError> {
         let Self { stream, mut encoder, temporary, target, frames, .. } = self;
         let closed = stream.finish();
@@ -242,11 +252,11 @@ impl VideoSink {
         let mut whole = temporary;
         let mut note = None;
         if let Some(sound) = self.sound {
-            let interval_micros = (1e6 / self.look.frames_per_sec).round() as i64;
+            let interval_micros = (1e6 / self.parameters.frames_per_sec).round() as i64;
             let end = Timestamp::from_micros(self.last.micros() + interval_micros);
-            let joined = Temporary::beside(&target);
-            if sound.join(whole.path(), self.first, end, joined.path())? {
-                whole = joined;
+            let muxed = PartFile::beside(&target);
+            if sound.mux(whole.path(), self.first, end, muxed.path())? {
+                whole = muxed;
             } else {
                 let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 note = Some(format!("{name} has no sound: FFmpeg could not put the clip's into it"));
@@ -264,20 +274,20 @@ fn stored_size(format: VideoFormat, size: FrameSize) -> FrameSize {
     padded.filter(|_| format.has_even_sides()).unwrap_or(size)
 }
 
-fn arguments(format: VideoFormat, look: &Look, to: &Path) -> Vec<String> {
+fn arguments(format: VideoFormat, parameters: &StreamParameters, to: &Path) -> Vec<String> {
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-    let Ratio { num, den } = look.pixel_aspect;
+    let Ratio { num, den } = parameters.pixel_aspect;
     // Left to itself the filter rounds to numbers up to 100.
     let mut filter = format!("setsar={num}/{den}:max=65535");
     let mut colours = Vec::new();
     if let Some(pixels) = format.video_range() {
-        let name = if look.size.height() >= HD_ROWS { "bt709" } else { "smpte170m" };
+        let name = if parameters.size.height() >= HD_ROWS { "bt709" } else { "smpte170m" };
         let convert = match format.pixels() {
             // `scale` takes a grey picture for a coloured one when it changes the range: five times as slow.
-            Pixels::Grey => "lutyuv=y=16+round(val*219/255),setparams=range=tv,\
+            PixelFormat::Grey => "lutyuv=y=16+round(val*219/255),setparams=range=tv,\
                              scale=in_range=tv:out_range=tv"
                 .to_owned(),
-            Pixels::Rgb | Pixels::Rgba => format!(
+            PixelFormat::Rgb | PixelFormat::Rgba => format!(
                 "scale=in_range=pc:out_range=tv:out_color_matrix={name}:flags=accurate_rnd+full_chroma_int"
             ),
         };
@@ -288,13 +298,13 @@ fn arguments(format: VideoFormat, look: &Look, to: &Path) -> Vec<String> {
         colours =
             words(&format!("-color_range tv -colorspace {name} -color_primaries {name} -color_trc {name}"));
     }
-    let Ratio { num, den } = look.time_base;
+    let Ratio { num, den } = parameters.time_base;
     let mut arguments = words("-f matroska -i pipe:0 -map 0:v:0");
-    arguments.extend(exact_times());
+    arguments.extend(passthrough_timestamps());
     arguments.extend(words(&format!("-enc_time_base {num}:{den} -vf {filter}")));
     arguments.extend(words(&format!("-c:v {}", format.encoder())));
     arguments.extend(colours);
-    arguments.extend(output(to));
+    arguments.extend(output_arguments(to));
     arguments
 }
 
@@ -311,7 +321,7 @@ fn count_packets(path: &Path) -> Option<(usize, bool)> {
 
 fn check_free_space(path: &Path, frame_bytes: usize) -> Result<(), VideoError> {
     match free_bytes(path) {
-        Some(free) if free < LEAST_FREE_BYTES + frame_bytes as u64 => {
+        Some(free) if free < MIN_FREE_BYTES + frame_bytes as u64 => {
             Err(VideoError::write(path, "the disk is full"))
         }
         _ => Ok(()),

@@ -1,14 +1,14 @@
-//! The sound that belongs to a video, put beside new pictures in sync.
+//! The sound of a video, muxed in sync with new pictures.
 
 use std::path::{Path, PathBuf};
 
 use super::{
     VideoError,
     capture::Capture,
-    ffmpeg::{Ffmpeg, file, output},
+    ffmpeg::{Ffmpeg, file_url, output_arguments},
     libav,
 };
-use crate::frame::Timestamp;
+use base::frame::Timestamp;
 
 /// The first packets decide where a stream starts; decoders reorder fewer than this.
 const FIRST_PACKETS: usize = 64;
@@ -23,11 +23,12 @@ pub struct Sound {
     pictures_start_secs: f64,
 }
 
-/// The part of the sound that belongs to the pictures that are written.
+/// The part of the sound that belongs to the exported pictures.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SoundPart {
+    /// The sound of the whole clip.
     pub sound: Sound,
-    /// Of the whole clip: what sounds after its last picture belongs to it too.
+    /// Whether it is the whole clip's, including any sound after the last picture.
     pub is_whole: bool,
 }
 
@@ -65,7 +66,7 @@ impl SoundPart {
     ///
     /// # Errors
     /// When neither is possible; `Ok(false)` when the sound can't be used.
-    pub fn join(&self, from: &Path, first: Timestamp, end: Timestamp, to: &Path) -> Result<bool, VideoError> {
+    pub fn mux(&self, from: &Path, first: Timestamp, end: Timestamp, to: &Path) -> Result<bool, VideoError> {
         let extension = to.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         let encoders: &[&str] = match extension {
             "mkv" => &["flac"],
@@ -90,7 +91,7 @@ impl SoundPart {
         to: &Path,
         encoder: &[&str],
     ) -> Vec<String> {
-        let mut arguments = vec!["-i".to_owned(), file(from)];
+        let mut arguments = vec!["-i".to_owned(), file_url(from)];
         let mut add = |words: &[&str]| arguments.extend(words.iter().map(|&word| word.to_owned()));
         let start_secs = self.sound.pictures_start_secs + first.secs();
         if start_secs > 0.0 {
@@ -99,11 +100,11 @@ impl SoundPart {
         if !self.is_whole {
             add(&["-t", &format!("{:.6}", end.secs() - first.secs())]);
         }
-        add(&["-i", &file(&self.sound.path), "-map", "0:v:0", "-map", "1:a:0", "-c:v", "copy", "-c:a"]);
+        add(&["-i", &file_url(&self.sound.path), "-map", "0:v:0", "-map", "1:a:0", "-c:v", "copy", "-c:a"]);
         add(encoder);
         // An encoder's lead-in lies before 0. The pictures don't move for it.
         add(&["-avoid_negative_ts", "disabled"]);
-        arguments.extend(output(to));
+        arguments.extend(output_arguments(to));
         arguments
     }
 }

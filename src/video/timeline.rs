@@ -1,20 +1,20 @@
-//! What is remembered of the frames of a file: when each is shown, and how to recognise it.
+//! What is known about the frames of a file: when each is shown, and how to recognise it.
 
 use std::collections::VecDeque;
 
-use crate::frame::Timestamp;
+use base::frame::Timestamp;
 
-/// A time that goes back by more nominal intervals than this is a clock that starts again.
+/// A time that goes back by more nominal intervals than this means that the clock was restarted.
 const RESTART_INTERVALS: i64 = 25;
 
-/// What a time that is not after the one before is moved on by.
-const LEAST_INTERVAL_MICROS: i64 = 1000;
+/// The least interval between two timestamps; a time that is not later than the one before is moved.
+const MIN_INTERVAL_MICROS: i64 = 1000;
 
-/// This many frames before a frame without a time are shown to whoever may know it.
+/// How many known times are passed on to find those that follow.
 const KNOWN_FRAMES: usize = 64;
 
-/// How often times are asked for: once, at the end, is the rule.
-const MOST_LOOKUPS: usize = 4;
+/// How often missing times are looked up; usually once, at the end.
+const MAX_LOOKUPS: usize = 4;
 
 /// A row for each frame that has been decoded so far.
 pub struct Timeline {
@@ -28,9 +28,9 @@ pub struct Timeline {
     keys: Vec<(i64, usize)>,
     /// Whether each time belongs to one frame.
     is_unambiguous: bool,
-    /// What a clock that started again, as in joined streams, lacks.
+    /// Added to the decoder's times after its clock was restarted, as in joined streams.
     offset_micros: i64,
-    /// Times of the frames to come, from elsewhere.
+    /// Times of the next frames, from the packets.
     following: VecDeque<i64>,
     lookups: usize,
 }
@@ -80,10 +80,10 @@ impl Timeline {
             (Some(previous), Some(micros)) => {
                 self.add_key(micros);
                 self.following.clear();
-                self.after(previous.micros(), micros)
+                self.next_timestamp(previous.micros(), micros)
             }
             (Some(previous), None) => match self.following_micros(following) {
-                Some(micros) => self.after(previous.micros(), micros),
+                Some(micros) => self.next_timestamp(previous.micros(), micros),
                 None => previous.micros() + self.interval_micros,
             },
         };
@@ -91,7 +91,7 @@ impl Timeline {
         self.checksums.push(None);
     }
 
-    /// From one frame to the next, over those so far.
+    /// The mean time between the frames so far.
     pub fn mean_interval_micros(&self) -> i64 {
         match self.last() {
             Some(last) if self.len() > 1 => (last.micros() / (self.len() as i64 - 1)).max(1),
@@ -109,7 +109,7 @@ impl Timeline {
     }
 
     /// The last frame up to `index` that can be recognised by its time, and that time.
-    pub fn landmark(&self, index: usize) -> Option<(usize, i64)> {
+    pub fn seek_point(&self, index: usize) -> Option<(usize, i64)> {
         let place = self.keys.partition_point(|&(_, frame)| frame <= index);
         let (micros, frame) = *self.keys[..place].last()?;
         self.is_unambiguous.then_some((frame, micros))
@@ -123,15 +123,15 @@ impl Timeline {
     }
 
     /// The timestamp for a time on the decoder's clock.
-    fn after(&mut self, previous: i64, micros: i64) -> i64 {
+    fn next_timestamp(&mut self, previous: i64, micros: i64) -> i64 {
         if micros + self.offset_micros < previous - RESTART_INTERVALS * self.interval_micros {
             self.offset_micros = previous + self.interval_micros - micros;
         }
-        (micros + self.offset_micros).max(previous + LEAST_INTERVAL_MICROS)
+        (micros + self.offset_micros).max(previous + MIN_INTERVAL_MICROS)
     }
 
     fn following_micros(&mut self, following: impl FnOnce(&[i64]) -> Vec<i64>) -> Option<i64> {
-        if self.following.is_empty() && self.lookups < MOST_LOOKUPS {
+        if self.following.is_empty() && self.lookups < MAX_LOOKUPS {
             self.lookups += 1;
             self.following = following(&self.last_known()).into();
         }
@@ -174,8 +174,8 @@ mod tests {
         assert_eq!(timeline.find(40_000), Ok(1));
         assert_eq!(timeline.find(100_000), Err(2));
         assert_eq!(timeline.find(300_000), Err(3));
-        assert_eq!(timeline.landmark(0), None);
-        assert_eq!(timeline.landmark(2), Some((2, 200_000)));
+        assert_eq!(timeline.seek_point(0), None);
+        assert_eq!(timeline.seek_point(2), Some((2, 200_000)));
     }
 
     #[test]
@@ -183,7 +183,7 @@ mod tests {
         let times = [None, Some(40_000), Some(90_000), None, None, None];
         let timeline = timeline(&times, &[130_000, 133_000]);
         assert_eq!(millis(&timeline)[..5], [0, 40, 90, 130, 133]);
-        assert_eq!(timeline.landmark(4), Some((2, 90_000)));
+        assert_eq!(timeline.seek_point(4), Some((2, 90_000)));
         let nominal = super::tests::timeline(&[None, None, None], &[]);
         assert_eq!(millis(&nominal), [0, 40, 80]);
     }
@@ -204,6 +204,6 @@ mod tests {
         let times = [None, Some(40_000), Some(2_000_000), Some(1_000), Some(41_000), Some(41_000)];
         let timeline = timeline(&times, &[]);
         assert_eq!(millis(&timeline), [0, 40, 2000, 2040, 2080, 2081]);
-        assert_eq!(timeline.landmark(3), None);
+        assert_eq!(timeline.seek_point(3), None);
     }
 }

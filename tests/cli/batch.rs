@@ -18,9 +18,7 @@ const STEPS: &str = r#"[{"step": "segment", "model": "selfie", "classes": ["pers
     {"step": "clean-up", "min-area-px": 4}, {"step": "detect-box"}]"#;
 
 fn command(bench: &Workbench, arguments: &str) -> Command {
-    let mut command = bench.command(&arguments.split_whitespace().collect::<Vec<_>>());
-    command.env("XDG_DATA_HOME", bench.path("data")).env("XDG_CACHE_HOME", bench.path("cache"));
-    command
+    bench.command_at_home(&arguments.split_whitespace().collect::<Vec<_>>())
 }
 
 fn batch(bench: &Workbench, arguments: &str) -> Outcome {

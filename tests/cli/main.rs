@@ -7,9 +7,11 @@ mod sample;
 
 mod batch;
 mod bench;
+mod classes;
 mod ctrl_c;
 mod engine_loading;
 mod exports;
+mod file_reads;
 mod full_disk;
 mod inputs;
 mod kill;

@@ -2,25 +2,13 @@
 
 use std::fs;
 
-use crate::{
-    needs,
-    workbench::{Outcome, Workbench, outcome},
-};
-
-/// The program with a data folder of its own.
-fn at_home(bench: &Workbench, arguments: &[&str]) -> Outcome {
-    outcome({
-        let mut command = bench.command(arguments);
-        command.env("XDG_DATA_HOME", bench.path("data"));
-        command
-    })
-}
+use crate::{needs, workbench::Workbench};
 
 #[test]
 fn presets_are_listed_kept_and_used_by_name() {
     let bench = Workbench::new();
     let well = |arguments: &[&str]| {
-        let outcome = at_home(&bench, arguments);
+        let outcome = bench.outcome_at_home(arguments);
         assert_eq!(outcome.code, Some(0), "{}", outcome.err);
         outcome.out
     };
@@ -50,7 +38,7 @@ fn presets_are_listed_kept_and_used_by_name() {
             "use one of default, gentle, rock-solid, seed, Calm sea, Cut out",
         ),
     ] {
-        let refused = at_home(&bench, arguments);
+        let refused = bench.outcome_at_home(arguments);
         assert_eq!(refused.code, Some(2), "{}", refused.err);
         assert!(refused.err.contains(words), "{}", refused.err);
     }
@@ -75,5 +63,33 @@ fn presets_are_listed_kept_and_used_by_name() {
             fs::read_dir(bench.path("cut")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["cutout_disc.mov", "metrics.csv"], "what the preset exports");
+    }
+}
+
+#[test]
+fn the_hysteresis_of_a_preset_can_be_switched_off() {
+    let bench = Workbench::new();
+    let well = |arguments: &str| {
+        let outcome = bench.outcome_at_home(&arguments.split(' ').collect::<Vec<_>>());
+        assert_eq!(outcome.code, Some(0), "{arguments}: {}", outcome.err);
+        outcome.out
+    };
+    well("presets save low --preset gentle --hysteresis 0.25");
+    assert!(well("presets").lines().last().unwrap().ends_with("--hysteresis 0.25"));
+    well("presets save high --preset low --hysteresis off");
+    let list = well("presets");
+    let high = list.lines().find(|line| line.starts_with("high")).unwrap();
+    assert!(high.contains("--alpha 0.3") && !high.contains("hysteresis"), "{high}");
+
+    if needs::ffmpeg() {
+        bench.clip("clip.mp4", "96x64", 4, "-c:v libx264 -pix_fmt yuv420p");
+        bench.mattes("mattes", (96, 64), 4);
+        let hysteresis = |options: &str| {
+            let run = "run clip.mp4 --masks mattes --class disc --export json --out out --force --json";
+            let report: serde_json::Value = serde_json::from_str(&well(&format!("{run} {options}"))).unwrap();
+            report["settings"]["hysteresis"].clone()
+        };
+        assert_eq!(hysteresis("--preset low"), 0.25);
+        assert_eq!(hysteresis("--preset low --hysteresis off"), serde_json::Value::Null);
     }
 }

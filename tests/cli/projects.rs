@@ -4,7 +4,10 @@ use std::{fs, path::Path};
 
 use steadymask::project::Project;
 
-use crate::workbench::{Workbench, masks};
+use crate::{
+    needs::SELFIE,
+    workbench::{Workbench, masks, tree},
+};
 
 #[test]
 fn a_project_stands_for_a_video_and_its_options() {
@@ -39,6 +42,52 @@ fn a_project_stands_for_a_video_and_its_options() {
     let refused = bench.run(Path::new("moved/a.steadymask.json"), "--masks mattes --out other");
     assert_eq!(refused.code, Some(3));
     assert!(refused.err.contains("newer Steadymask") && !bench.path("other").exists(), "{}", refused.err);
+}
+
+#[test]
+fn all_of_a_project_is_used_and_options_go_before_it() {
+    let Some((bench, clip)) = Workbench::with_people(SELFIE) else { return };
+    let project = r#"{
+        "version": 1, "video": {"path": "people.mp4"}, "network": {"name": "selfie", "every": 3, "device": "cpu"},
+        "classes": ["person"], "range": {"first": 2, "last": 9},
+        "smoothing": {"method": "median", "window": 3, "min-area-px": 20},
+        "leave_out": [[[0, 0], [176, 0], [176, 20], [0, 20]]],
+        "export": {"kinds": ["png", "json"], "names": "{clip}/{kind}/{frame}", "edges": "soft"}
+    }"#;
+    fs::write(bench.path("a.steadymask.json"), project).unwrap();
+    bench.run_well(Path::new("a.steadymask.json"), "--out project");
+    let options = "--model selfie --device cpu --class person --every 3 --from 2 --to 9 --method median --window 3 \
+        --min-area 20 --leave-out 0,0,176,0,176,20,0,20 --export png,json --names {clip}/{kind}/{frame} --edges soft";
+    bench.run_well(&clip, &format!("{options} --out options"));
+    let [of_project, of_options] = ["project", "options"].map(|out| tree(&bench.path(out)));
+    assert_eq!(of_project, of_options);
+    let pictures: Vec<&String> = of_project.iter().filter(|name| name.ends_with(".png")).collect();
+    assert_eq!(pictures.len(), 2 * 8, "raw and smoothed masks of frames 2 to 9: {of_project:?}");
+    for name in pictures {
+        let [project, options] =
+            ["project", "options"].map(|out| image::open(bench.path(out).join(name)).unwrap());
+        assert!(project == options, "{name}");
+    }
+    // With the network on every frame masks come out otherwise, so every third is what was used.
+    bench.run_well(Path::new("a.steadymask.json"), "--every 1 --out each");
+    assert_eq!(tree(&bench.path("each")), of_project);
+    let differs = |name: &&String| {
+        fs::read(bench.path("each").join(name)).unwrap()
+            != fs::read(bench.path("project").join(name)).unwrap()
+    };
+    assert!(
+        of_project
+            .iter()
+            .filter(|name| name.contains("raw") && name.ends_with(".png"))
+            .any(|name| differs(&name))
+    );
+
+    bench.run_well(Path::new("a.steadymask.json"), "--from 4 --to 5 --export csv --out less");
+    let less: Vec<String> =
+        tree(&bench.path("less")).into_iter().filter(|name| !name.ends_with('/')).collect();
+    let [csv] = less.as_slice() else { panic!("an option goes before the project: {less:?}") };
+    let rows = fs::read_to_string(bench.path("less").join(csv)).unwrap();
+    assert_eq!(rows.lines().count(), 1 + 2, "{rows}");
 }
 
 /// What the test below kills; by itself it does nothing.

@@ -69,6 +69,17 @@ impl Workbench {
         outcome(self.command(arguments))
     }
 
+    /// The same with data and results of its own: presets, pipelines, the store.
+    pub fn command_at_home(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(arguments);
+        command.env("XDG_DATA_HOME", self.path("data")).env("XDG_CACHE_HOME", self.path("cache"));
+        command
+    }
+
+    pub fn outcome_at_home(&self, arguments: &[&str]) -> Outcome {
+        outcome(self.command_at_home(arguments))
+    }
+
     /// `steadymask run CLIP OPTIONS`, with a store of its own where the options name none.
     pub fn run(&self, clip: &Path, options: &str) -> Outcome {
         self.outcome(&run_arguments(clip, options))

@@ -58,3 +58,33 @@ fn pipelines_and_their_steps_are_made_changed_and_deleted() {
     assert_eq!(server.delete(&at("")).status, 204);
     server.get(&at("")).problem(404);
 }
+
+#[test]
+fn a_network_of_a_fixed_size_takes_no_other() {
+    let Some(server) = Server::start("") else { return };
+    let steps = json!([{"step": "resize", "long-side": 320}, {"step": "segment", "model": "selfie", "classes": ["person"]}]);
+    let refused = server.send("POST", "/api/pipelines", &json!({"name": "sized", "steps": steps}));
+    assert_eq!(refused.problem(422), "selfie: its input is always 256×256");
+    assert_eq!(refused.json()["remedy"], "leave the long side out");
+}
+
+#[test]
+fn files_of_the_server_are_no_masks_and_no_model() {
+    let Some(server) = Server::start("") else { return };
+    let id = server.pipeline();
+    std::fs::create_dir(server.path("masks")).unwrap();
+    let masks = server.path("masks");
+    for masks in [masks.to_str().unwrap(), "/nothing/there"] {
+        let step = json!({"step": "segment", "masks": masks, "classes": ["person"]});
+        let words = "masks of this machine are no client's business";
+        let made = server.send("POST", "/api/pipelines", &json!({"name": "own", "steps": [step]}));
+        assert_eq!(made.problem(422), words);
+        let changed = server.send("PUT", &format!("/api/pipelines/{id}/steps/0"), &step);
+        assert_eq!(changed.problem(422), words);
+        let updated =
+            server.send("PUT", &format!("/api/pipelines/{id}"), &json!({"name": "own", "steps": [step]}));
+        assert_eq!(updated.problem(422), words);
+    }
+    let step = json!({"step": "segment", "model": "/nothing/there.pt", "classes": ["person"]});
+    server.send("POST", "/api/pipelines", &json!({"name": "own", "steps": [step]})).problem(422);
+}

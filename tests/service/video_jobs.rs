@@ -100,3 +100,39 @@ fn a_clip_goes_in_and_masks_and_numbers_come_out() {
     server.get(&of_job("status")).problem(404);
     assert_eq!(std::fs::read_dir(server.path("service/jobs")).unwrap().count(), 0, "its disk is free");
 }
+
+#[test]
+fn a_job_is_as_strict_and_as_kind_as_a_run() {
+    let Some(server) = Server::start("") else { return };
+    let Some(video) = clip(&server.path("service"), 4) else { return };
+    // Pipelines of the command line are in the same database, and may name files of this machine.
+    let steps = r#"[{"step": "segment", "masks": "/nothing/there", "classes": ["person"]}]"#;
+    std::fs::write(server.path("steps.json"), steps).unwrap();
+    let saved = std::process::Command::new(env!("CARGO_BIN_EXE_steadymask"))
+        .args(["pipelines", "save", "own"])
+        .arg(server.path("steps.json"))
+        .env("XDG_DATA_HOME", server.path(""))
+        .status();
+    assert!(saved.unwrap().success());
+    let all = server.get("/api/pipelines").json();
+    let own = all.as_array().unwrap().iter().find(|pipeline| pipeline["name"] == "own").unwrap();
+    let job = server.form("/api/upload", &[], ("video", "a.mp4", &video)).json();
+    let id = job["job_id"].as_str().unwrap();
+    let segment = |more: Value| {
+        let mut request = json!({"job_id": id});
+        request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        server.send("POST", "/api/segment", &request)
+    };
+    let refused = segment(json!({"pipeline_id": own["id"]})).problem(422);
+    assert_eq!(refused, "masks of this machine are no client's business");
+    let refused = segment(json!({"model": "selfie", "classes": ["person"], "resize": {"long-side": 320}}));
+    assert_eq!(refused.problem(422), "selfie: its input is always 256×256");
+
+    let twins = segment(json!({"model": "selfie", "classes": ["person", "person"]}));
+    assert_eq!(twins.status, 202, "{}", String::from_utf8_lossy(&twins.body));
+    assert_eq!(server.wait(id)["state"], "done");
+    assert_eq!(server.send("POST", "/api/stabilize", &json!({"job_id": id})).status, 202);
+    assert_eq!(server.wait(id)["state"], "done");
+    let metrics = server.get(&format!("/api/metrics/{id}")).json();
+    assert_eq!(metrics["rows"].as_array().unwrap().len(), 4, "one row for each frame of the one class");
+}

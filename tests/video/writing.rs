@@ -4,7 +4,7 @@ use std::{path::Path, process::Command};
 
 use steadymask::{
     frame::Timestamp,
-    video::{self, Look, Pixels, Ratio, Sound, SoundPart, VideoFormat, VideoSink},
+    video::{self, PixelFormat, Ratio, Sound, SoundPart, StreamParameters, VideoFormat, VideoSink},
 };
 
 use crate::clips::{ffprobe, number_of, picture, size};
@@ -14,8 +14,8 @@ use crate::needs;
 const TICKS: [i64; 9] = [0, 1001, 2002, 3003, 6006, 7007, 12012, 13013, 14014];
 const TIME_BASE: Ratio = Ratio::new(1, 30000);
 
-fn look(width: u32, height: u32) -> Look {
-    Look {
+fn parameters(width: u32, height: u32) -> StreamParameters {
+    StreamParameters {
         size: size(width, height),
         frames_per_sec: 30000.0 / 1001.0,
         time_base: TIME_BASE,
@@ -30,25 +30,25 @@ fn at(ticks: i64) -> Timestamp {
 }
 
 /// A picture that moves, and a disc of alpha that moves too.
-fn frame(format: VideoFormat, look: &Look, number: usize) -> Vec<u8> {
-    let (width, height) = (look.size.width() as i32, look.size.height() as i32);
-    let rgb = picture(look.size, number);
+fn frame(format: VideoFormat, parameters: &StreamParameters, number: usize) -> Vec<u8> {
+    let (width, height) = (parameters.size.width() as i32, parameters.size.height() as i32);
+    let rgb = picture(parameters.size, number);
     let mut bytes = Vec::new();
     for (i, rgb) in rgb.chunks_exact(3).enumerate() {
         let (x, y) = (i as i32 % width - width / 2 - number as i32, i as i32 / width - height / 2);
         let alpha = if x * x + y * y < height * height / 9 { 255 } else { 0 };
         match format.pixels() {
-            Pixels::Grey => bytes.push(alpha),
-            Pixels::Rgb => bytes.extend(rgb),
-            Pixels::Rgba => bytes.extend([rgb[0], rgb[1], rgb[2], alpha]),
+            PixelFormat::Grey => bytes.push(alpha),
+            PixelFormat::Rgb => bytes.extend(rgb),
+            PixelFormat::Rgba => bytes.extend([rgb[0], rgb[1], rgb[2], alpha]),
         }
     }
     bytes
 }
 
-fn write(path: &Path, format: VideoFormat, look: Look) -> Vec<Vec<u8>> {
-    let mut sink = VideoSink::create(path, format, look, None).unwrap();
-    let frames: Vec<_> = (0..TICKS.len()).map(|number| frame(format, &look, number)).collect();
+fn write(path: &Path, format: VideoFormat, parameters: StreamParameters) -> Vec<Vec<u8>> {
+    let mut sink = VideoSink::create(path, format, parameters, None).unwrap();
+    let frames: Vec<_> = (0..TICKS.len()).map(|number| frame(format, &parameters, number)).collect();
     for (frame, ticks) in frames.iter().zip(TICKS) {
         sink.write(at(ticks), frame).unwrap();
     }
@@ -98,14 +98,14 @@ fn times(path: &Path) -> Vec<f64> {
 /// Writes and reads a format; `milliseconds` of its container round the times.
 fn survives(
     format: VideoFormat,
-    look: Look,
+    parameters: StreamParameters,
     codec: &str,
     decoder: &[&str],
     rounding_secs: f64,
 ) -> (f64, f64) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(format!("what ü %d.{}", format.extension()));
-    let frames = write(&path, format, look);
+    let frames = write(&path, format, parameters);
     assert_eq!(ffprobe(&path, "stream=codec_name")[0].trim_end_matches(','), codec);
     let found = times(&path);
     assert_eq!(found.len(), TICKS.len());
@@ -117,14 +117,14 @@ fn survives(
     let pixels = ["gray", "", "rgb24", "rgba"][channels - 1];
     let read = decoded(&path, decoder, pixels);
     let even = |side: usize| if format.has_even_sides() { side.next_multiple_of(2) } else { side };
-    let (width, height) = (even(look.size.width()), even(look.size.height()));
+    let (width, height) = (even(parameters.size.width()), even(parameters.size.height()));
     assert_eq!(read.len(), TICKS.len() * width * height * channels);
     // Cut to what was given.
     let cut: Vec<Vec<u8>> = read
         .chunks_exact(width * height * channels)
         .map(|frame| {
-            let rows = frame.chunks_exact(width * channels).take(look.size.height());
-            rows.flat_map(|row| &row[..look.size.width() * channels]).copied().collect()
+            let rows = frame.chunks_exact(width * channels).take(parameters.size.height());
+            rows.flat_map(|row| &row[..parameters.size.width() * channels]).copied().collect()
         })
         .collect();
     let is_alpha = |i: &usize| channels != 4 || i % 4 == 3;
@@ -135,7 +135,11 @@ fn survives(
     let compare = |wanted| psnr(side(&frames, wanted).into_iter(), side(&cut, wanted).into_iter());
     let (pictures, alpha) =
         if channels == 4 { (compare(false), compare(true)) } else { (compare(true), f64::MAX) };
-    println!("{format:?} {}: pictures {pictures:.1} dB, alpha {:.1} dB", look.size, alpha.min(EXACT + 50.0));
+    println!(
+        "{format:?} {}: pictures {pictures:.1} dB, alpha {:.1} dB",
+        parameters.size,
+        alpha.min(EXACT + 50.0)
+    );
     (pictures, alpha)
 }
 
@@ -147,9 +151,9 @@ fn mattes_are_exact_in_ffv1_and_nearly_in_h264() {
     if !needs::ffmpeg() {
         return;
     }
-    for look in [look(160, 96), look(127, 93)] {
-        assert!(survives(VideoFormat::Ffv1Grey, look, "ffv1", &[], 0.0006).0 > EXACT);
-        assert!(survives(VideoFormat::H264Grey, look, "h264", &[], 1e-6).0 > 35.0);
+    for parameters in [parameters(160, 96), parameters(127, 93)] {
+        assert!(survives(VideoFormat::Ffv1Grey, parameters, "ffv1", &[], 0.0006).0 > EXACT);
+        assert!(survives(VideoFormat::H264Grey, parameters, "h264", &[], 1e-6).0 > 35.0);
     }
 }
 
@@ -158,12 +162,13 @@ fn transparency_survives_in_each_format() {
     if !needs::ffmpeg() {
         return;
     }
-    for look in [look(160, 96), look(127, 93)] {
-        let (pictures, alpha) = survives(VideoFormat::Ffv1Alpha, look, "ffv1", &[], 0.0006);
+    for parameters in [parameters(160, 96), parameters(127, 93)] {
+        let (pictures, alpha) = survives(VideoFormat::Ffv1Alpha, parameters, "ffv1", &[], 0.0006);
         assert!(pictures > EXACT && alpha > EXACT);
-        let (pictures, alpha) = survives(VideoFormat::ProRes4444, look, "prores", &[], 1e-6);
+        let (pictures, alpha) = survives(VideoFormat::ProRes4444, parameters, "prores", &[], 1e-6);
         assert!(pictures > 35.0 && alpha > EXACT, "{pictures} {alpha}");
-        let (pictures, alpha) = survives(VideoFormat::Vp9Alpha, look, "vp9", &["-c:v", "libvpx-vp9"], 0.0006);
+        let (pictures, alpha) =
+            survives(VideoFormat::Vp9Alpha, parameters, "vp9", &["-c:v", "libvpx-vp9"], 0.0006);
         assert!(pictures > 30.0 && alpha > 35.0, "{pictures} {alpha}");
     }
 }
@@ -174,20 +179,22 @@ fn pictures_look_the_same_and_say_what_their_colours_are() {
         return;
     }
     let tags = "stream=pix_fmt,color_range,color_space,color_transfer,color_primaries,sample_aspect_ratio";
-    for (look, matrix) in
-        [(look(160, 96), "smpte170m"), (look(127, 93), "smpte170m"), (look(64, 720), "bt709")]
-    {
-        assert!(survives(VideoFormat::H264, look, "h264", &[], 1e-6).0 > 32.0);
+    for (parameters, matrix) in [
+        (parameters(160, 96), "smpte170m"),
+        (parameters(127, 93), "smpte170m"),
+        (parameters(64, 720), "bt709"),
+    ] {
+        assert!(survives(VideoFormat::H264, parameters, "h264", &[], 1e-6).0 > 32.0);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("look.mp4");
-        write(&path, VideoFormat::H264, look);
+        write(&path, VideoFormat::H264, parameters);
         let expected = format!("128:117,yuv420p,tv,{matrix},{matrix},{matrix}");
         assert_eq!(ffprobe(&path, tags)[0].trim_end_matches(','), expected);
     }
     // And through our own reader.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("look.mp4");
-    write(&path, VideoFormat::H264, look(160, 96));
+    write(&path, VideoFormat::H264, parameters(160, 96));
     let mut source = video::open(&path).unwrap();
     assert_eq!(source.info().pixel_aspect, Ratio::new(128, 117));
     assert_eq!(source.info().time_base, TIME_BASE);
@@ -208,7 +215,8 @@ fn the_same_frames_make_the_same_file() {
     let folder = tempfile::tempdir().unwrap();
     let clip = folder.path().join("clip.mp4");
     clip_with_sound(&clip);
-    let look = Look { frames_per_sec: 25.0, time_base: Ratio::new(1, 12800), ..look(160, 96) };
+    let parameters =
+        StreamParameters { frames_per_sec: 25.0, time_base: Ratio::new(1, 12800), ..parameters(160, 96) };
     for format in [
         VideoFormat::Ffv1Grey,
         VideoFormat::Ffv1Alpha,
@@ -221,10 +229,10 @@ fn the_same_frames_make_the_same_file() {
             let [once, again] = ["once", "again"].map(|name| {
                 let path = folder.path().join(format!("{name}.{}", format.extension()));
                 let part = sound.clone().map(|sound| SoundPart { sound, is_whole: false });
-                let mut sink = VideoSink::create(&path, format, look, part).unwrap();
+                let mut sink = VideoSink::create(&path, format, parameters, part).unwrap();
                 for number in 0..20 {
                     let at = Timestamp::from_secs(number as f64 / 25.0);
-                    sink.write(at, &frame(format, &look, number)).unwrap();
+                    sink.write(at, &frame(format, &parameters, number)).unwrap();
                 }
                 assert_eq!(sink.finish().unwrap(), None);
                 std::fs::read(path).unwrap()
@@ -253,7 +261,8 @@ fn sound_comes_along_whole_or_cut() {
     let clip = folder.path().join("clip.mp4");
     clip_with_sound(&clip);
     let sound = Sound::of(&clip).unwrap();
-    let look = Look { frames_per_sec: 25.0, time_base: Ratio::new(1, 12800), ..look(160, 96) };
+    let parameters =
+        StreamParameters { frames_per_sec: 25.0, time_base: Ratio::new(1, 12800), ..parameters(160, 96) };
     for (format, is_whole, codec) in [
         (VideoFormat::H264, true, "aac"),
         (VideoFormat::H264, false, "aac"),
@@ -264,10 +273,11 @@ fn sound_comes_along_whole_or_cut() {
     ] {
         let path = folder.path().join(format!("out.{}", format.extension()));
         let part = SoundPart { sound: sound.clone(), is_whole };
-        let mut sink = VideoSink::create(&path, format, look, Some(part)).unwrap();
+        let mut sink = VideoSink::create(&path, format, parameters, Some(part)).unwrap();
         let range = if is_whole { 0..100 } else { 25..75 };
         for number in range.clone() {
-            sink.write(Timestamp::from_secs(number as f64 / 25.0), &frame(format, &look, number)).unwrap();
+            sink.write(Timestamp::from_secs(number as f64 / 25.0), &frame(format, &parameters, number))
+                .unwrap();
         }
         assert_eq!(sink.finish().unwrap(), None, "{format:?}");
         assert_eq!(times(&path).len(), range.len());
@@ -306,9 +316,9 @@ fn what_is_not_finished_leaves_nothing() {
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("dropped.mkv");
-    let look = look(160, 96);
-    let mut sink = VideoSink::create(&path, VideoFormat::Ffv1Grey, look, None).unwrap();
-    sink.write(at(0), &frame(VideoFormat::Ffv1Grey, &look, 0)).unwrap();
+    let parameters = parameters(160, 96);
+    let mut sink = VideoSink::create(&path, VideoFormat::Ffv1Grey, parameters, None).unwrap();
+    sink.write(at(0), &frame(VideoFormat::Ffv1Grey, &parameters, 0)).unwrap();
     assert_eq!(files_in(folder.path()), 1);
     drop(sink);
     assert_eq!(files_in(folder.path()), 0);
@@ -321,16 +331,17 @@ fn refuses_what_would_not_be_a_video() {
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.mkv");
-    let mut sink = VideoSink::create(&path, VideoFormat::Ffv1Grey, look(160, 96), None).unwrap();
+    let mut sink = VideoSink::create(&path, VideoFormat::Ffv1Grey, parameters(160, 96), None).unwrap();
     let error = sink.write(at(0), &[0; 15200]).unwrap_err().to_string();
     assert!(error.contains("15200 bytes and not 15360"), "{error}");
     drop(sink);
-    let create =
-        |name: &str, look| VideoSink::create(&folder.path().join(name), VideoFormat::H264, look, None).err();
-    assert!(create("a.avi", look(160, 96)).unwrap().to_string().contains(".mp4"));
-    assert!(create("none/a.mp4", look(160, 96)).is_some());
+    let create = |name: &str, parameters| {
+        VideoSink::create(&folder.path().join(name), VideoFormat::H264, parameters, None).err()
+    };
+    assert!(create("a.avi", parameters(160, 96)).unwrap().to_string().contains(".mp4"));
+    assert!(create("none/a.mp4", parameters(160, 96)).is_some());
     for frames_per_sec in [f64::NAN, 0.0, -1.0] {
-        assert!(create("a.mp4", Look { frames_per_sec, ..look(160, 96) }).is_some());
+        assert!(create("a.mp4", StreamParameters { frames_per_sec, ..parameters(160, 96) }).is_some());
     }
     assert_eq!(files_in(folder.path()), 0);
 }

@@ -2,7 +2,7 @@
 
 use egui_kittest::kittest::Queryable as _;
 
-use crate::workbench::{alone, click, drop_on, toasted, until, window, window_with_networks};
+use crate::workbench::{alone, click, drop_on, frame_of, toasted, until, window, window_with_networks};
 
 #[test]
 fn the_empty_window_says_what_to_do_and_a_bad_file_says_why() {
@@ -34,12 +34,12 @@ fn the_sample_opens_and_the_machine_can_be_set() {
     window.run_steps(2);
     click(&mut window, "Try a sample");
     until(&mut window, "the sample", |window| window.state().shows().0);
-    assert_eq!(window.state().state.frames(), 100);
+    assert_eq!(frame_of(&window), Some((0, 99)));
     click(&mut window, "Settings");
     click(&mut window, "1 GB");
-    assert_eq!(window.state().state.preferences.machine.job_bytes(), 640 << 20);
+    window.get_by_label_contains("in flight up to 1 GB");
     click(&mut window, "CPU");
-    assert_eq!(window.state().state.preferences.machine.device.to_string(), "cpu");
+    window.get_by_label("cpu");
     click(&mut window, "Clear");
     until(&mut window, "an empty cache", |window| toasted(window, "cache is cleared"));
 }

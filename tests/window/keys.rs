@@ -3,7 +3,7 @@
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 
-use crate::workbench::{Window, alone, click, open_pictures, press, window_with_networks};
+use crate::workbench::{Window, alone, click, frame_of, open_pictures, press, window_with_networks};
 
 #[test]
 fn every_key_of_the_list_does_what_it_says() {
@@ -24,7 +24,7 @@ fn every_key_of_the_list_does_what_it_says() {
     press(&mut window, none, Key::K);
     assert_eq!(speed(&window), None);
 
-    let frame = |window: &Window| window.state().state.player.frame;
+    let frame = |window: &Window| frame_of(window).unwrap().0;
     for (modifiers, key, expected) in [
         (none, Key::Home, 0),
         (none, Key::ArrowRight, 1),
@@ -39,7 +39,7 @@ fn every_key_of_the_list_does_what_it_says() {
     press(&mut window, none, Key::O);
     press(&mut window, none, Key::Home);
     press(&mut window, none, Key::I);
-    assert_eq!(window.state().state.range().count(12), 12);
+    window.get_by_label("Whole clip");
     let modes = ["Side by side", "Wipe", "Overlay", "Difference", "Matte", "Probability", "A | B"];
     let keys = [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5, Key::Num6, Key::Num7];
     for (key, mode) in keys.into_iter().zip(modes) {
@@ -57,7 +57,7 @@ fn every_key_of_the_list_does_what_it_says() {
     window.run_steps(2);
     assert!(!window.state().state.view.raw_only);
 
-    let settings = |window: &Window| window.state().state.choice.settings;
+    let settings = |window: &Window| window.state().state.choice.plan.settings;
     let before = settings(&window);
     click(&mut window, "Back only");
     let after = settings(&window);
@@ -84,7 +84,7 @@ fn every_key_of_the_list_does_what_it_says() {
     window.get_by_label("Save the project");
     press(&mut window, none, Key::Escape);
     press(&mut window, Modifiers::COMMAND, Key::E);
-    assert!(window.state().state.dialog.is_none(), "there is nothing to export yet");
+    assert!(window.query_by_label("What to save").is_none(), "there is nothing to export yet");
     press(&mut window, Modifiers::COMMAND, Key::Q);
     assert!(window.state().is_closing());
 }

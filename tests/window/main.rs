@@ -9,6 +9,7 @@ mod sample;
 
 mod drag_and_drop;
 mod first_steps;
+mod golden;
 mod keys;
 mod own_network;
 mod polygons;

@@ -2,14 +2,15 @@
 
 use std::fs;
 
+use egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
 
-use crate::workbench::{alone, click, drop_on, fill, until, window_with_networks};
+use crate::workbench::{alone, click, drop_on, fill, until, window_with_light_and_dark};
 
 #[test]
 fn a_network_of_one_s_own_is_described_and_trusted_first() {
     let (_alone, folder) = (alone(), tempfile::tempdir().unwrap());
-    let mut window = window_with_networks(folder.path());
+    let mut window = window_with_light_and_dark(folder.path());
     let pt = folder.path().join("mine.pt");
     fs::write(&pt, b"a program").unwrap();
     drop_on(&mut window, &pt);
@@ -26,5 +27,8 @@ fn a_network_of_one_s_own_is_described_and_trusted_first() {
     window.get_by_label_contains("SHA-256 ");
     window.get_by_label(pt.to_str().unwrap());
     click(&mut window, "Don't run");
-    assert!(window.state().state.models.as_ref().unwrap().iter().all(|model| !model.name.contains("mine")));
+    window.get_by_role_and_label(Role::ComboBox, "Network").click();
+    window.run_steps(4);
+    window.get_by_label("coarse");
+    assert!(window.query_by_label("mine").is_none(), "it is not offered");
 }

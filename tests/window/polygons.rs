@@ -13,12 +13,12 @@ fn a_polygon_is_drawn_moved_and_removed() {
     let mut window = window_with_networks(folder.path());
     open_pictures(&mut window, folder.path());
     let stage = window.get_by_label("Side by side: 0").rect();
-    let polygons = |window: &Window| window.state().state.choice.leave_out.polygons().to_vec();
+    let polygons = |window: &Window| window.state().state.choice.plan.edits.leave_out.polygons().to_vec();
 
     click(&mut window, "Draw a polygon");
     click_at(&mut window, stage.center());
     press(&mut window, Modifiers::NONE, Key::Escape);
-    assert!(window.state().state.drawing.is_none() && polygons(&window).is_empty(), "Esc cancels");
+    assert!(window.query_by_label("Draw a polygon").is_some() && polygons(&window).is_empty(), "Esc cancels");
 
     click(&mut window, "Draw a polygon");
     let corners = [(-60.0, -60.0), (60.0, -60.0), (60.0, 60.0), (-60.0, 60.0), (90.0, 90.0)];

@@ -6,7 +6,8 @@ use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 
 use crate::workbench::{
-    Window, alone, click, drop_on, fill, open_pictures, pictures, press, toasted, until, window_with_networks,
+    Window, alone, click, drop_on, fill, frame_of, open_pictures, pictures, press, toasted, until,
+    window_with_networks,
 };
 
 #[test]
@@ -32,7 +33,7 @@ fn a_project_comes_back_as_it_was() {
     press(&mut first, Modifiers::NONE, Key::Enter);
     click(&mut first, "Save");
     until(&mut first, "a project", |window| toasted(window, "Saved"));
-    let changed = |window: &Window| window.state().state.project.is_changed(&window.state().state);
+    let changed = |window: &Window| window.state().state.is_changed();
     assert!(!changed(&first) && path.is_file());
     press(&mut first, Modifiers::NONE, Key::Home);
     assert!(!changed(&first), "looking is no work");
@@ -102,9 +103,9 @@ fn what_a_crash_left_is_offered() {
     click(&mut window, "Open it again");
     until(&mut window, "a picture", |window| window.state().shows().0);
     let state = &window.state().state;
-    assert_eq!((state.player.frame, state.player.first), (7, Some(4)));
-    assert_eq!(state.choice.settings.window.frames(), 3);
-    let between = (state.choice.settings.alpha.get(), state.choice.settings.threshold.get());
+    assert_eq!((frame_of(&window), state.range().first), (Some((7, 11)), 4));
+    assert_eq!(state.choice.plan.settings.window.frames(), 3);
+    let between = (state.choice.plan.settings.alpha.get(), state.choice.plan.settings.threshold.get());
     assert_eq!(between, (0.123, 0.333), "sliders leave values between their steps alone");
     // From now on this window's own work is kept.
     until(&mut window, "work that is kept", |_| {

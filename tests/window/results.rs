@@ -8,7 +8,8 @@ use egui_kittest::kittest::Queryable as _;
 use crate::{
     needs::SELFIE,
     workbench::{
-        Window, alone, click, click_at, clip, drop_on, fill, press, toasted, until, window_with_networks,
+        Window, alone, choose, click, click_at, clip, drop_on, fill, frame_of, go_to, is_running, press,
+        toasted, until, window_with_networks,
     },
 };
 
@@ -17,22 +18,22 @@ fn from_a_run_to_peaks_plots_and_auto() {
     let (_alone, folder) = (alone(), tempfile::tempdir().unwrap());
     let Some(clip) = clip(folder.path(), SELFIE) else { return };
     let mut window = window_with_networks(folder.path());
-    window.state_mut().state.choice.model = Some(SELFIE.to_owned());
+    choose(&mut window, "Network", SELFIE);
     drop_on(&mut window, &clip);
     until(&mut window, "a picture", |window| window.state().shows().0);
-    window.state_mut().state.player.frame = 19;
+    go_to(&mut window, 19);
     press(&mut window, Modifiers::NONE, Key::O);
     press(&mut window, Modifiers::COMMAND, Key::Enter);
     until(&mut window, "a summary", |window| window.state().state.results.summary().is_some());
-    until(&mut window, "the end", |window| !window.state().state.is_running());
+    until(&mut window, "the end", |window| !is_running(window));
 
     press(&mut window, Modifiers::NONE, Key::Home);
     press(&mut window, Modifiers::NONE, Key::N);
-    let peak = window.state().state.player.frame;
+    let peak = frame_of(&window).unwrap().0;
     assert!(peak > 0, "there is a peak");
     press(&mut window, Modifiers::NONE, Key::End);
     press(&mut window, Modifiers::NONE, Key::P);
-    assert!(window.state().state.player.frame >= peak);
+    assert!(frame_of(&window).unwrap().0 >= peak);
     press(&mut window, Modifiers::COMMAND, Key::E);
     window.get_by_label("What to save");
     press(&mut window, Modifiers::NONE, Key::Escape);
@@ -41,14 +42,14 @@ fn from_a_run_to_peaks_plots_and_auto() {
     let means = |window: &Window| window.state().state.results.means(steadymask::metrics::Metric::Area)[1];
     let (whole, revision) = (means(&window).unwrap(), window.state().state.results.revision);
     click(&mut window, "Draw a polygon");
-    let stage = window.get_by_label(&format!("Side by side: {}", window.state().state.player.frame)).rect();
+    let stage = window.get_by_label(&format!("Side by side: {}", frame_of(&window).unwrap().0)).rect();
     let left = stage.center() - egui::vec2(stage.width() / 4.0, 0.0);
     for (x, y) in [(-150.0, -130.0), (150.0, -130.0), (150.0, 0.0), (-150.0, 0.0)] {
         click_at(&mut window, left + egui::vec2(x, y));
         window.run_steps(25);
     }
     press(&mut window, Modifiers::NONE, Key::Enter);
-    assert_eq!(window.state().state.choice.leave_out.polygons().len(), 1);
+    window.get_by_label("Polygon 1");
     let measured = |window: &Window| {
         let results = &window.state().state.results;
         results.revision > revision && results.summary().is_some() && window.state().state.changed.is_none()
@@ -68,15 +69,15 @@ fn from_a_run_to_peaks_plots_and_auto() {
     let text = fs::read_to_string(&csv).unwrap();
     assert!(text.starts_with("frame,raw,smoothed\n") && text.lines().count() == 21, "{text}");
 
-    let before = window.state().state.choice.settings;
+    let before = window.state().state.choice.plan.settings;
     click(&mut window, "Auto");
     until(&mut window, "a setting", |window| window.state().state.tuned.is_some());
     window.run_steps(3);
     let words = window.state().state.tuned.as_ref().unwrap().1.clone();
     assert!(words.contains("settings"), "{words}");
     window.get_by_label(&words);
-    if window.state().state.choice.settings != before {
+    if window.state().state.choice.plan.settings != before {
         press(&mut window, Modifiers::COMMAND, Key::Z);
-        assert_eq!(window.state().state.choice.settings, before);
+        assert_eq!(window.state().state.choice.plan.settings, before);
     }
 }

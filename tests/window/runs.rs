@@ -6,7 +6,10 @@ use steadymask::{export::ExportKind, metrics::Metric};
 
 use crate::{
     needs::SELFIE,
-    workbench::{Window, alone, at_work, click, clip, done, drop_on, toasted, until, window_with_networks},
+    workbench::{
+        Window, alone, at_work, click, clip, done, drop_on, go_to, is_running, toasted, until,
+        window_with_networks,
+    },
 };
 
 /// What a person does who has never seen the program, by what is written on it.
@@ -33,7 +36,7 @@ fn from_a_dropped_clip_to_files() {
     until(&mut window, "a summary", |window| window.state().state.results.summary().is_some());
     assert_eq!(window.state().state.results.rows().len(), 16);
     let network_frames =
-        |window: &Window| window.state().state.job.as_ref().map(|job| job.progress.network.snapshot().done);
+        |window: &Window| window.state().state.run.as_ref().map(|run| run.progress.network.snapshot().done);
     assert_eq!(network_frames(&window), Some(16));
     assert!(window.state().state.results.coverage[0] > 0.02, "a person is found");
 
@@ -64,12 +67,12 @@ fn from_a_dropped_clip_to_files() {
     let narrow = smoothed(&window);
     assert_ne!(narrow, usual);
     let before = window.state().state.results.revision;
-    let frames = window.state().state.choice.settings.window.frames();
+    let frames = window.state().state.choice.plan.settings.window.frames();
     window.get_by_role_and_label(Role::Slider, "Window").focus();
     window.run_steps(2);
     window.key_press(egui::Key::ArrowRight);
     window.run_steps(2);
-    assert!(window.state().state.choice.settings.window.frames() > frames);
+    assert!(window.state().state.choice.plan.settings.window.frames() > frames);
     until(&mut window, "one more", |window| measured(window, before));
     assert_ne!(smoothed(&window), narrow);
     let before = window.state().state.results.revision;
@@ -81,7 +84,7 @@ fn from_a_dropped_clip_to_files() {
 
     // Mattes and metrics, and nothing else.
     click(&mut window, "Export");
-    let kinds = |window: &Window| window.state().state.plan.kinds.clone();
+    let kinds = |window: &Window| window.state().state.export.kinds.clone();
     for kind in kinds(&window) {
         if !matches!(kind, ExportKind::Png | ExportKind::Csv) {
             // It may have been scrolled out of sight.
@@ -111,10 +114,10 @@ fn a_run_can_be_cancelled_and_goes_on_from_there() {
     let Some(mut window) = at_work(folder.path()) else { return };
     until(&mut window, "some frames", |window| done(window) >= 3);
     window.key_press(egui::Key::Escape);
-    window.step();
-    assert!(!window.state().state.is_running());
+    window.run_steps(2);
+    assert!(!is_running(&window));
     until(&mut window, "masks of what is done", |window| window.state().shows().1);
-    window.state_mut().state.player.frame = 4;
+    go_to(&mut window, 4);
     window.key_press(egui::Key::O);
     window.run_steps(4);
     window.get_by_label("Stabilise").click();

@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use egui_kittest::kittest::Queryable as _;
 
-use crate::workbench::{alone, at_work, done, drop_on, pictures, until, window};
+use crate::workbench::{alone, at_work, done, drop_on, frame_of, go_to, is_running, pictures, until, window};
 
 /// Nothing of the clip is left to decode, and its small pictures are still there.
 #[test]
@@ -26,9 +26,9 @@ fn a_frame_is_shown_by_its_proxy_until_it_is_decoded() {
     until(&mut window, "proxies", |_| has_all_proxies());
     std::thread::sleep(Duration::from_millis(200));
     fs::remove_dir_all(&clip).unwrap();
-    window.state_mut().state.player.frame = 17;
+    go_to(&mut window, 17);
     until(&mut window, "a proxy", |window| window.state().shows_frame() == (true, false));
-    window.state_mut().state.player.frame = 0;
+    go_to(&mut window, 0);
     until(&mut window, "the kept picture", |window| window.state().shows_frame() == (true, true));
 }
 
@@ -38,8 +38,8 @@ fn what_is_on_the_screen_is_done_first_and_the_rest_can_wait() {
     let Some(mut window) = at_work(folder.path()) else { return };
     until(&mut window, "masks", |window| window.state().shows().1);
 
-    let far = window.state().state.frames() - 5;
-    window.state_mut().state.player.frame = far;
+    let far = frame_of(&window).unwrap().1 - 4;
+    go_to(&mut window, far);
     until(&mut window, "masks of a far frame", |window| {
         window.state().shows_frame() == (true, true) && window.state().shows().1
     });
@@ -50,6 +50,7 @@ fn what_is_on_the_screen_is_done_first_and_the_rest_can_wait() {
     window.get_by_label("Paused");
     // A step that runs finishes; then nothing moves.
     std::thread::sleep(Duration::from_secs(3));
+    window.run_steps(2);
     let held = done(&window);
     std::thread::sleep(Duration::from_secs(1));
     window.run_steps(4);
@@ -59,6 +60,6 @@ fn what_is_on_the_screen_is_done_first_and_the_rest_can_wait() {
     window.get_by_label("Pause").click();
     window.run_steps(4);
     window.key_press(egui::Key::Escape);
-    window.step();
-    assert!(!window.state().state.is_running());
+    window.run_steps(2);
+    assert!(!is_running(&window));
 }

@@ -5,7 +5,7 @@ use egui_kittest::kittest::Queryable as _;
 use steadymask::export::ExportKind;
 
 use crate::workbench::{
-    Window, alone, click, drop_on, fill, open_pictures, pictures, press, toasted, until, window,
+    Window, alone, click, drop_on, fill, frame_of, open_pictures, pictures, press, toasted, until, window,
     window_with_networks,
 };
 
@@ -15,7 +15,7 @@ fn pictures_open_and_every_setting_can_be_undone() {
     let mut window = window(folder.path());
     drop_on(&mut window, &pictures(folder.path(), 12));
     until(&mut window, "a picture", |window| window.state().shows().0);
-    assert_eq!(window.state().state.frames(), 12);
+    assert_eq!(frame_of(&window), Some((0, 11)));
 
     for (key, frame) in [
         (egui::Key::End, 11),
@@ -28,15 +28,16 @@ fn pictures_open_and_every_setting_can_be_undone() {
     ] {
         window.key_press(key);
         window.step();
-        assert_eq!(window.state().state.player.frame, frame, "{key:?}");
+        window.step();
+        assert_eq!(frame_of(&window), Some((frame, 11)), "{key:?}");
     }
     window.key_press_modifiers(egui::Modifiers::SHIFT, egui::Key::ArrowRight);
     window.step();
-    assert_eq!(window.state().state.player.frame, 10);
-    let range = window.state().state.range();
-    assert_eq!((range.first, range.last), (10, 11));
+    window.step();
+    assert_eq!(frame_of(&window), Some((10, 11)));
+    window.get_by_label("Whole clip");
 
-    let settings = |window: &Window| window.state().state.choice.settings;
+    let settings = |window: &Window| window.state().state.choice.plan.settings;
     let before = settings(&window);
     window.get_by_label("Back only").click();
     window.run_steps(4);
@@ -70,7 +71,7 @@ fn settings_get_names_and_can_be_compared() {
     let (_alone, folder) = (alone(), tempfile::tempdir().unwrap());
     let mut window = window_with_networks(folder.path());
     open_pictures(&mut window, folder.path());
-    let settings = |window: &Window| window.state().state.choice.settings;
+    let settings = |window: &Window| window.state().state.choice.plan.settings;
     let usual = settings(&window);
 
     // B begins as A is; X exchanges them.
@@ -91,17 +92,17 @@ fn settings_get_names_and_can_be_compared() {
     fill(&mut window, "Name", "seed");
     window.get_by_label_contains("comes with the program");
     fill(&mut window, "Name", "Live");
-    window.state_mut().state.plan.kinds = vec![ExportKind::Prores];
+    window.state_mut().state.export.kinds = vec![ExportKind::Prores];
     click(&mut window, "With the settings of the export");
     click(&mut window, "Save");
     let has = |window: &Window, name: &str| window.state().state.presets.iter().any(|p| p.name == name);
     until(&mut window, "the preset", |window| has(window, "Live"));
     click(&mut window, "Both ways");
-    window.state_mut().state.plan.kinds = vec![ExportKind::Csv];
+    window.state_mut().state.export.kinds = vec![ExportKind::Csv];
     click(&mut window, "Preset");
     click(&mut window, "Live");
     assert_eq!(settings(&window), causal);
-    assert_eq!(window.state().state.plan.kinds, [ExportKind::Prores]);
+    assert_eq!(window.state().state.export.kinds, [ExportKind::Prores]);
     click(&mut window, "Presets");
     click(&mut window, "Rename…");
     fill(&mut window, "Name", "On air");

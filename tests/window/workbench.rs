@@ -6,9 +6,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use egui::accesskit::Role;
 use egui::{Key, Modifiers, PointerButton, Pos2};
-use egui_kittest::{Harness, kittest::Queryable as _};
-use steadymask::app::{App, Folders, Preferences};
+use egui_kittest::{
+    Harness,
+    kittest::{NodeT as _, Queryable as _},
+};
+use steadymask::{
+    app::{App, Folders, Preferences},
+    export::ExportKind,
+    segment::Library,
+};
 
 use crate::{
     needs::{self, DEEPLAB},
@@ -24,10 +32,17 @@ pub fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Preferences of every test.
+const PREFERENCES: &str = r#"{"language": "English", "theme": "Dark"}"#;
+
 pub fn window(store: &Path) -> Window {
-    let folders = Folders { cache: store.join("cache"), data: store.join("data") };
-    let preferences: Preferences =
-        serde_json::from_str(r#"{"language": "English", "theme": "Dark"}"#).unwrap();
+    let folders =
+        Folders { cache: store.join("cache"), data: store.join("data"), library: Library::new(None) };
+    window_in(folders, PREFERENCES)
+}
+
+pub fn window_in(folders: Folders, preferences: &str) -> Window {
+    let preferences: Preferences = serde_json::from_str(preferences).unwrap();
     Harness::builder()
         .with_size([1280.0, 800.0])
         .build_eframe(move |creation| App::new(&creation.egui_ctx, preferences, folders))
@@ -36,8 +51,88 @@ pub fn window(store: &Path) -> Window {
 /// A window that knows its networks.
 pub fn window_with_networks(store: &Path) -> Window {
     let mut window = window(store);
-    until(&mut window, "networks", |window| window.state().state.models.is_some());
+    await_networks(&mut window);
     window
+}
+
+pub fn await_networks(window: &mut Window) {
+    until(window, "networks", |window| {
+        let list = window.query_by_role_and_label(Role::ComboBox, "Network");
+        list.is_some() || window.query_by_label("Look again").is_some()
+    });
+}
+
+/// What version 0.1.0 wrote.
+pub const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/v0.1.0");
+
+/// A window with a network that copies a channel and its negative, and so is there at once; a class
+/// of it is chosen.
+pub fn window_with_light_and_dark(store: &Path) -> Window {
+    let library = Library::only(&Path::new(GOLDEN).join("data/steadymask/models"));
+    let folders = Folders { cache: store.join("cache"), data: store.join("data"), library };
+    let preferences = r#"{"language": "English", "theme": "Dark",
+        "choice": {"model": "light-dark", "classes": ["light"]}}"#;
+    let mut window = window_in(folders, preferences);
+    await_networks(&mut window);
+    window
+}
+
+/// Chooses an entry of a list, if it isn't chosen.
+#[track_caller]
+pub fn choose(window: &mut Window, list: &str, entry: &str) {
+    let found = window.get_by_role_and_label(Role::ComboBox, list);
+    if found.value().as_deref() != Some(entry) {
+        found.click();
+        window.run_steps(4);
+        click(window, entry);
+    }
+}
+
+/// Every text on the screen.
+pub fn texts(window: &Window) -> Vec<String> {
+    let root = window.root();
+    let text = |node: &egui_kittest::Node<'_>| {
+        let node = node.accesskit_node();
+        node.label().or_else(|| node.value())
+    };
+    root.children_recursive().filter_map(|node| text(&node)).collect()
+}
+
+/// The frame under the playhead, and the clip's last one.
+pub fn frame_of(window: &Window) -> Option<(usize, usize)> {
+    texts(window).iter().find_map(|text| {
+        let (frame, last) = text.strip_prefix("frame ")?.split_once(" of ")?;
+        Some((frame.parse().ok()?, last.parse().ok()?))
+    })
+}
+
+/// Clicks where this frame is on the timeline.
+#[track_caller]
+pub fn go_to(window: &mut Window, frame: usize) {
+    let (_, last) = frame_of(window).unwrap();
+    let lane = window.get_by_label("Timeline").rect();
+    let x = lane.left() + (frame as f32 + 0.5) / (last + 1) as f32 * lane.width();
+    click_at(window, egui::pos2(x, lane.center().y));
+    window.run_steps(2);
+    assert_eq!(frame_of(window), Some((frame, last)));
+}
+
+/// Whether the network is at work.
+pub fn is_running(window: &Window) -> bool {
+    window.query_by_label("Stabilise").is_none()
+}
+
+/// Runs the network over what lies between In and Out.
+#[track_caller]
+pub fn stabilise(window: &mut Window) {
+    click(window, "Stabilise");
+    until(window, "a summary", has_summary);
+}
+
+/// Whether everything has been measured under the settings of now.
+pub fn has_summary(window: &Window) -> bool {
+    let results = &window.state().state.results;
+    results.summary().is_some() && window.state().state.changed.is_none() && !is_running(window)
 }
 
 /// Steps until it is so.
@@ -50,8 +145,7 @@ pub fn until(window: &mut Window, what: &str, is_so: impl Fn(&Window) -> bool) {
             // What came late in this frame, its controls show in the next.
             return window.step();
         }
-        let toasts: Vec<&str> = window.state().state.toasts.iter().map(|toast| &*toast.text).collect();
-        assert!(since.elapsed() < Duration::from_secs(120), "waited in vain: {what}; {toasts:?}");
+        assert!(since.elapsed() < Duration::from_secs(120), "waited in vain: {what}; {:?}", texts(window));
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -60,16 +154,17 @@ pub fn until(window: &mut Window, what: &str, is_so: impl Fn(&Window) -> bool) {
 pub fn at_work(folder: &Path) -> Option<Window> {
     let clip = clip(folder, DEEPLAB)?;
     let mut window = window_with_networks(folder);
-    window.state_mut().state.choice.model = Some(DEEPLAB.to_owned());
+    choose(&mut window, "Network", DEEPLAB);
     drop_on(&mut window, &clip);
     until(&mut window, "a picture", |window| window.state().shows().0);
     window.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::Enter);
     Some(window)
 }
 
-/// How many frames the network has seen.
+/// How many frames the network has seen, as the status bar says while it runs.
 pub fn done(window: &Window) -> usize {
-    window.state().state.job.as_ref().map_or(0, |job| job.progress.network.snapshot().done)
+    let done = texts(window).into_iter().find_map(|text| text.split_once(" / ")?.0.parse().ok());
+    done.unwrap_or(0)
 }
 
 #[derive(Debug)]
@@ -111,7 +206,8 @@ pub fn pictures(folder: &Path, count: u32) -> PathBuf {
 }
 
 pub fn toasted(window: &Window, words: &str) -> bool {
-    window.state().state.toasts.iter().any(|toast| toast.text.contains(words))
+    let is_there = window.query_all_by_label("Dismiss").next().is_some();
+    is_there && window.query_all_by_label_contains(words).next().is_some()
 }
 
 /// A small real clip, where this network is there to see it.
@@ -157,4 +253,20 @@ pub fn fill(window: &mut Window, label: &str, text: &str) {
     press(window, Modifiers::COMMAND, Key::A);
     window.event(egui::Event::Text(text.to_owned()));
     window.run_steps(3);
+}
+
+/// In the export dialog: the numbers of each frame, and nothing else.
+#[track_caller]
+pub fn only_csv(window: &mut Window) {
+    for kind in ExportKind::ALL {
+        let is_wanted = kind == ExportKind::Csv;
+        let all: Vec<_> = window.get_all_by_label(kind.info().summary).collect();
+        let node = all.last().unwrap();
+        let is_chosen = node.accesskit_node().toggled() == Some(egui::accesskit::Toggled::True);
+        if is_chosen != is_wanted {
+            // It may have been scrolled out of sight.
+            node.click_accesskit();
+            window.run_steps(2);
+        }
+    }
 }

@@ -4,18 +4,15 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui::{RichText, Ui};
 
-use super::{
-    super::{
-        commands::Command,
-        plots::Curve,
-        state::State,
-        text::{Text, fill, t},
-        welcome::expanded,
-        work::PresetChange,
-    },
-    WIDTH, field, main_button,
+use crate::{
+    commands::Command,
+    plots::curve::Curve,
+    state::State,
+    text::{Text, fill, t},
+    widgets::{DIALOG_WIDTH, expanded, field, main_button},
+    work::PresetChange,
 };
-use crate::project::{LeftOver, Presets, Project};
+use project::{Presets, Project, RecoveryFile};
 
 fn close(ui: &mut Ui, text: Text, commands: &mut Vec<Command>) {
     if ui.button(t(text)).clicked() {
@@ -24,7 +21,7 @@ fn close(ui: &mut Ui, text: Text, commands: &mut Vec<Command>) {
 }
 
 pub fn save_project(ui: &mut Ui, path: &mut String, commands: &mut Vec<Command>) {
-    let entered = field(ui, Text::SaveAs, path, WIDTH);
+    let entered = field(ui, Text::SaveAs, path, DIALOG_WIDTH);
     ui.add_space(10.0);
     ui.horizontal(|ui| {
         let ready = !path.trim().is_empty();
@@ -36,7 +33,7 @@ pub fn save_project(ui: &mut Ui, path: &mut String, commands: &mut Vec<Command>)
 }
 
 pub fn save_plot(ui: &mut Ui, curve: Curve, path: &mut String, commands: &mut Vec<Command>) {
-    let entered = field(ui, Text::SaveAs, path, WIDTH);
+    let entered = field(ui, Text::SaveAs, path, DIALOG_WIDTH);
     ui.label(RichText::new(t(Text::SavePlotHint)).small().weak());
     ui.add_space(10.0);
     ui.horizontal(|ui| {
@@ -49,7 +46,7 @@ pub fn save_plot(ui: &mut Ui, curve: Curve, path: &mut String, commands: &mut Ve
 }
 
 pub fn presets(ui: &mut Ui, import: bool, path: &mut String, commands: &mut Vec<Command>) {
-    let entered = field(ui, if import { Text::PresetsFrom } else { Text::SaveAs }, path, WIDTH);
+    let entered = field(ui, if import { Text::PresetsFrom } else { Text::SaveAs }, path, DIALOG_WIDTH);
     ui.label(RichText::new(t(Text::PresetsHint)).small().weak());
     ui.add_space(10.0);
     ui.horizontal(|ui| {
@@ -90,7 +87,7 @@ pub fn lost_video(
 ) {
     ui.label(fill(Text::LostVideoBody, &[&project.video.path.display()]));
     ui.add_space(8.0);
-    let entered = field(ui, Text::VideoIsAt, path, WIDTH);
+    let entered = field(ui, Text::VideoIsAt, path, DIALOG_WIDTH);
     ui.add_space(10.0);
     ui.horizontal(|ui| {
         let ready = !path.trim().is_empty();
@@ -108,8 +105,8 @@ pub fn lost_video(
     });
 }
 
-pub fn restore(ui: &mut Ui, left: &LeftOver, commands: &mut Vec<Command>) {
-    let kept = &left.kept;
+pub fn restore(ui: &mut Ui, left: &RecoveryFile, commands: &mut Vec<Command>) {
+    let kept = &left.record;
     let name = kept.saved_as.as_deref().unwrap_or(&kept.project.video.path);
     ui.label(fill(Text::RestoreBody, &[&name.display()]));
     ui.add_space(10.0);
@@ -131,7 +128,7 @@ pub fn name_preset(
     with_export: &mut bool,
     commands: &mut Vec<Command>,
 ) {
-    let entered = field(ui, Text::Name, name, WIDTH);
+    let entered = field(ui, Text::Name, name, DIALOG_WIDTH);
     let trimmed = name.trim().to_owned();
     let same = |other: &str| other.eq_ignore_ascii_case(&trimmed);
     let taken = Presets::built_in().iter().any(|preset| same(&preset.name));
@@ -141,7 +138,7 @@ pub fn name_preset(
     } else if replaces && instead_of.is_none() {
         ui.label(RichText::new(t(Text::NameReplaces)).small().color(ui.visuals().warn_fg_color));
     }
-    let export = state.plan.settings();
+    let export = state.export.settings();
     if instead_of.is_none() && export.is_some() {
         ui.add_space(4.0);
         ui.checkbox(with_export, t(Text::PresetWithExport));
@@ -154,7 +151,7 @@ pub fn name_preset(
                 Some(old) => PresetChange::Rename(old.to_owned(), trimmed),
                 None => {
                     let export = export.filter(|_| *with_export);
-                    PresetChange::Save(trimmed, state.choice.settings, export)
+                    PresetChange::Save(trimmed, state.choice.plan.settings, export)
                 }
             }));
         }

@@ -4,16 +4,14 @@ use std::path::Path;
 
 use eframe::egui::{self, RichText, Ui, vec2};
 
-use super::{
-    super::{
-        commands::Command,
-        describe::ModelForm,
-        text::{Text, fill, t},
-        work::ModelStep,
-    },
-    main_button,
+use crate::{
+    commands::Command,
+    dialogs::model_form::ModelForm,
+    text::{Text, fill, t},
+    widgets::main_button,
+    work::ModelStep,
 };
-use crate::segment::{Activation, Upsampling};
+use segment::{Activation, Upsampling};
 
 /// A TorchScript file is a program: which, and what opening it means.
 pub fn trust(ui: &mut Ui, pt: &Path, sha256: &str, commands: &mut Vec<Command>) {

@@ -2,14 +2,16 @@
 
 use eframe::egui::{self, RichText, Ui, vec2};
 
-use super::super::{
+use crate::{
     commands::Command,
-    machine::Machine,
     state::State,
+    text::size,
     text::{Language, Text, fill, t},
     theme::ThemeChoice,
+    widgets::expanded,
+    work::Machine,
 };
-use crate::segment::torchscript::{CudaStatus, Device};
+use segment::{CudaStatus, Device};
 
 pub fn show(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
     egui::Grid::new("settings").num_columns(2).spacing(vec2(18.0, 10.0)).show(ui, |ui| {
@@ -118,7 +120,7 @@ fn machine(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
             ui.add(egui::TextEdit::singleline(&mut typed).desired_width(280.0)).labelled_by(label.id);
         if response.lost_focus() {
             let typed = typed.trim();
-            let chosen = (!typed.is_empty()).then(|| super::super::welcome::expanded(typed));
+            let chosen = (!typed.is_empty()).then(|| expanded(typed));
             if chosen.as_ref() != Some(&state.store_folder) {
                 machine.cache_folder = chosen;
             }
@@ -139,13 +141,4 @@ fn machine(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
     if machine != state.preferences.machine {
         commands.push(Command::Machine(machine));
     }
-}
-
-/// Mebibytes as they are read.
-pub fn size(mib: u64) -> String {
-    if mib < 1024 { fill(Text::Mebibytes, &[&mib]) } else { fill(Text::Gibibytes, &[&gibibytes(mib)]) }
-}
-
-fn gibibytes(mib: u64) -> String {
-    if mib.is_multiple_of(1024) { (mib >> 10).to_string() } else { format!("{:.1}", mib as f64 / 1024.0) }
 }

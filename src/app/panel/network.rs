@@ -2,23 +2,17 @@
 
 use eframe::egui::{self, RichText, Ui, vec2};
 
-use super::{
-    super::{
-        choice::Choice,
-        commands::Command,
-        machine::Machine,
-        state::State,
-        text::{Text, fill, t},
-        theme,
-        work::ModelInfo,
-    },
-    choose, heading,
-};
 use crate::{
-    export::palette,
-    pipeline::Every,
-    segment::torchscript::{CudaStatus, Device},
+    commands::Command,
+    panel::controls::{choose, heading},
+    state::State,
+    text::{Text, fill, t},
+    theme,
+    work::{Machine, ModelInfo},
 };
+use base::frame::Every;
+use export::palette;
+use segment::{CudaStatus, Device};
 
 /// Classes under this share of the picture count as not found.
 const FOUND_SHARE: f32 = 0.0005;
@@ -46,11 +40,10 @@ fn model(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
         }
         return;
     }
-    let chosen = state.choice.model.as_deref().map_or("", ModelInfo::title);
+    let chosen = state.choice.model().map_or("", ModelInfo::title);
     let all = models.iter().map(|model| (ModelInfo::title(&model.name).to_owned(), &model.name));
     if let Some(name) = choose(ui, "model", Text::Model, ui.available_width(), chosen, all) {
-        let choice = Choice { model: Some(name.clone()), ..state.choice.clone() };
-        commands.push(Command::Change("model", choice));
+        commands.push(Command::Change("model", state.choice.with_model(name.clone())));
     }
 }
 
@@ -92,13 +85,15 @@ fn every(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     ui.horizontal(|ui| {
         ui.label(RichText::new(t(Text::Every)).weak()).on_hover_text(t(Text::EveryHint));
         let mut all: Vec<Every> = EVERY.into_iter().filter_map(|frames| frames.try_into().ok()).collect();
-        if !all.contains(&state.choice.every) {
-            all.push(state.choice.every);
+        if !all.contains(&state.choice.plan.every) {
+            all.push(state.choice.plan.every);
         }
         let all = all.into_iter().map(|every| (words(every), every));
-        let now = words(state.choice.every);
+        let now = words(state.choice.plan.every);
         if let Some(every) = choose(ui, "every", Text::Every, ui.available_width(), &now, all) {
-            commands.push(Command::Change("every", Choice { every, ..state.choice.clone() }));
+            let mut choice = state.choice.clone();
+            choice.plan.every = every;
+            commands.push(Command::Change("every", choice));
         }
     });
 }
@@ -107,10 +102,10 @@ fn classes(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let Some(model) = state.model() else { return };
     heading(ui, Text::Classes).on_hover_text(t(Text::ClassesHint));
     let share = |class: usize| state.results.coverage.get(class).copied().unwrap_or(0.0);
-    let names = &model.manifest.classes;
+    let names = &model.manifest().classes;
     let mut order: Vec<usize> = (0..names.len()).filter(|&class| names[class] != "background").collect();
     order.sort_by(|&a, &b| share(b).total_cmp(&share(a)));
-    let is_chosen = |class: usize| state.choice.classes.contains(&names[class]);
+    let is_chosen = |class: usize| state.choice.plan.classes.contains(&names[class]);
     let (first, rest): (Vec<usize>, Vec<usize>) =
         order.into_iter().partition(|&class| is_chosen(class) || share(class) >= FOUND_SHARE);
     let row = |ui: &mut Ui, class: usize, commands: &mut Vec<Command>| {
@@ -121,9 +116,9 @@ fn classes(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             if ui.checkbox(&mut chosen, &names[class]).changed() {
                 let mut choice = state.choice.clone();
                 if chosen {
-                    choice.classes.push(names[class].clone());
+                    choice.plan.classes.push(names[class].clone());
                 } else {
-                    choice.classes.retain(|name| name != &names[class]);
+                    choice.plan.classes.retain(|name| name != &names[class]);
                 }
                 commands.push(Command::Change("classes", choice));
             }

@@ -2,18 +2,16 @@
 
 use eframe::egui::{RichText, Ui};
 
-use super::{
-    super::{
-        commands::Command,
-        state::State,
-        text::{Text, fill, t},
-    },
-    heading,
+use crate::{
+    commands::Command,
+    panel::controls::heading,
+    state::State,
+    text::{Text, fill, t},
 };
 
 pub fn show(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     heading(ui, Text::LeaveOut).on_hover_text(t(Text::LeaveOutHint));
-    for (at, polygon) in state.choice.leave_out.polygons().iter().enumerate() {
+    for (at, polygon) in state.choice.plan.edits.leave_out.polygons().iter().enumerate() {
         ui.horizontal(|ui| {
             let name = fill(Text::Polygon, &[&(at + 1)]);
             ui.label(&name);
@@ -24,7 +22,7 @@ pub fn show(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             });
             if remove.clicked() {
                 let mut choice = state.choice.clone();
-                choice.leave_out.polygons_mut().remove(at);
+                choice.plan.edits.leave_out.polygons_mut().remove(at);
                 commands.push(Command::Change("leave out", choice));
             }
         });

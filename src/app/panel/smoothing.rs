@@ -2,21 +2,16 @@
 
 use eframe::egui::{self, RichText, Slider, Ui};
 
-use super::{
-    super::{
-        choice::Choice,
-        commands::Command,
-        state::{Dialog, State},
-        text::{Text, fill, t},
-        work::PresetChange,
-    },
-    choose, grid, named,
-};
 use crate::{
-    pipeline::{MAX_LAG_FRAMES, Tuned},
-    project::Preset,
-    smooth::{Alpha, Method, Settings, Switch, Threshold, Timing, Window},
+    commands::Command,
+    panel::controls::{choose, grid, named},
+    state::{Dialog, State},
+    text::{Text, fill, t},
+    work::PresetChange,
 };
+use pipeline::{MAX_LAG_FRAMES, TuningResult};
+use project::Preset;
+use smooth::{Alpha, Method, Settings, Switch, Threshold, Timing, Window};
 
 /// What was touched, so that a slider's whole way is one step of undo.
 type Touched = Option<&'static str>;
@@ -27,7 +22,7 @@ pub fn show(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
         ui.strong(t(Text::Smoothing));
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| a_or_b(ui, state, commands));
     });
-    let now = state.choice.settings;
+    let now = state.choice.plan.settings;
     let mut settings = now;
     let mut touched = None;
     grid(ui, "smoothing", |ui, wide| {
@@ -59,7 +54,7 @@ pub fn show(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     auto(ui, state, commands);
     ui.collapsing(t(Text::CleanUp), |ui| clean_up(ui, now, &mut settings, &mut touched));
     if let Some(what) = touched.filter(|_| settings.check().is_ok()) {
-        commands.push(Command::Change(what, Choice { settings, ..state.choice.clone() }));
+        commands.push(Command::Change(what, state.choice.with_settings(settings)));
     }
 }
 
@@ -94,9 +89,9 @@ fn preset(
     commands: &mut Vec<Command>,
 ) {
     // Of two that smooth alike it is the one that exports so too.
-    let plan = state.plan.settings();
-    let alike = || state.presets.iter().filter(|preset| preset.smoothing == state.choice.settings);
-    let now = alike().find(|preset| preset.export == plan).or_else(|| alike().next());
+    let export = state.export.settings();
+    let alike = || state.presets.iter().filter(|preset| preset.smoothing == state.choice.plan.settings);
+    let now = alike().find(|preset| preset.export == export).or_else(|| alike().next());
     let name = now.map_or_else(|| t(Text::PresetCustom).to_owned(), title);
     ui.spacing_mut().item_spacing.x = 4.0;
     let all = state.presets.iter().map(|preset| (title(preset), preset));
@@ -124,7 +119,7 @@ fn preset(
         });
         ui.separator();
         let file = |import: bool| {
-            let path = directories::UserDirs::new().map(|dirs| dirs.home_dir().join("presets.json"));
+            let path = std::env::home_dir().map(|home| home.join("presets.json"));
             Command::Show(Dialog::PresetsFile {
                 import,
                 path: path.unwrap_or_default().display().to_string(),
@@ -200,14 +195,15 @@ fn auto(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             }
         }
     });
-    if let Some((_, words)) = state.tuned.as_ref().filter(|(settings, _)| *settings == state.choice.settings)
+    if let Some((_, words)) =
+        state.tuned.as_ref().filter(|(settings, _)| *settings == state.choice.plan.settings)
     {
         ui.label(RichText::new(words).small().weak());
     }
 }
 
 /// What «Auto» chose, and why.
-pub fn tuning_words(tuned: &Tuned) -> String {
+pub fn tuning_words(tuned: &TuningResult) -> String {
     let agreement = format!("{:.2}", tuned.min_agreement);
     let is_late = |lag: Option<f64>| lag.is_some_and(|lag| lag.abs() > MAX_LAG_FRAMES);
     let late = tuned.trials.iter().filter(|trial| is_late(trial.lag_frames)).count();

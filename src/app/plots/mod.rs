@@ -1,6 +1,7 @@
 //! Curves of every frame, raw against smoothed, and what they come to.
 
-mod curve;
+pub mod curve;
+pub mod save;
 mod summary;
 
 use std::path::Path;
@@ -8,16 +9,15 @@ use std::path::Path;
 use eframe::egui::{self, Color32, RichText, Ui, vec2};
 use egui_plot::{GridMark, Line, LineStyle, PlotPoint, PlotPoints, VLine};
 
-pub use curve::{Curve, save};
-
-use super::{
+use crate::{
     commands::Command,
-    player::Move,
+    plots::curve::Curve,
     state::{Dialog, State},
     text::{Text, t},
     theme,
+    timeline::player::Move,
 };
-use crate::metrics::Metric;
+use metrics::Metric;
 
 /// The curves' points, made anew when the numbers change.
 #[derive(Default)]

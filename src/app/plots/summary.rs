@@ -2,15 +2,15 @@
 
 use eframe::egui::{self, RichText, Ui, vec2};
 
-use super::super::{
+use crate::{
     commands::Command,
-    player::Move,
     results::FLICKER,
     state::State,
     text::{Text, fill, t},
     theme,
+    timeline::player::Move,
 };
-use crate::metrics::{ClassSummary, Metric};
+use metrics::{ClassSummary, Metric};
 
 /// A lag over this is worth a warning.
 const LATE_FRAMES: f64 = 0.5;

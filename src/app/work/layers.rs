@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use eframe::egui::{Color32, ColorImage};
 
-use crate::{
-    export::{MaskPair, palette},
+use base::{
     frame::{Frame, FrameSize},
-    mask::{Mask, SoftMask},
-    segment::ClassGroup,
+    mask::{Mask, MaskPair, SoftMask},
 };
+use export::palette;
+use segment::ClassGroup;
 
 /// What is painted of masks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +145,7 @@ fn outline(mask: &Mask) -> Mask {
 /// Pixels whose four neighbours inside the picture are set, 64 at a time.
 fn eroded(mask: &Mask) -> Mask {
     let size = mask.size();
-    let last_bits = crate::mask::last_word_bits(size.width());
+    let last_bits = base::mask::last_word_bits(size.width());
     Mask::from_fn_rows(size, |y, out| {
         let row = mask.row(y);
         let above = mask.row(y.saturating_sub(1));

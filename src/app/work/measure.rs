@@ -6,60 +6,38 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Event, Mail, Pass, Recipe, StableMasks, words};
-use crate::{
-    metrics::MeterSettings,
-    pipeline::{CancelToken, PipelineError, Progress, Stabilisation, Stable},
-    process,
+use crate::work::{
+    error_words::words,
+    events::{Event, Mail, PassId},
+    stable::StableMasks,
 };
+use base::process;
+use pipeline::{CancelToken, PipelineError, Progress, StabilisationOutput};
 
 /// Rows are sent in batches: the window needn't wake for each.
 const BATCH: Duration = Duration::from_millis(100);
-
-impl Recipe {
-    /// Pass 2 of it.
-    pub fn stabilisation(self, memory_bytes: usize, cancel: &CancelToken) -> Stabilisation {
-        let Self { session, groups, settings, leave_out, .. } = self;
-        Stabilisation {
-            tracks: session.tracks.clone(),
-            range: session.range,
-            manifest: session.manifest.clone(),
-            groups,
-            settings,
-            size: session.size(),
-            memory_bytes,
-            meter: MeterSettings {
-                expected_lag_frames: settings.expected_lag_frames(),
-                ..MeterSettings::default()
-            },
-            truth: None,
-            leave_out,
-            cancel: cancel.clone(),
-        }
-    }
-}
 
 /// Follows pass 1 to its end, and fills `stable`, whose recipe it takes.
 pub fn measure(
     mail: Mail,
     stable: Arc<StableMasks>,
     memory_bytes: usize,
-    pass: Pass,
+    pass: PassId,
     progress: Progress,
     cancel: CancelToken,
 ) {
     thread::spawn(move || {
-        process::give_way();
+        process::lower_priority();
         let stabilisation = stable.recipe.clone().stabilisation(memory_bytes, &cancel);
         let mut rows = Vec::new();
         let mut sent = Instant::now();
         let result = stabilisation.run(|result| {
             match result {
-                Stable::Frame(frame) => {
+                StabilisationOutput::Frame(frame) => {
                     stable.put(frame.index.get(), &frame.masks);
                     progress.advance();
                 }
-                Stable::Row(row) => rows.push(*row),
+                StabilisationOutput::Row(row) => rows.push(*row),
             }
             if sent.elapsed() >= BATCH {
                 mail.send(Event::Rows { pass, rows: std::mem::take(&mut rows) });

@@ -2,22 +2,27 @@
 
 use std::{path::PathBuf, sync::Arc, thread};
 
-use super::{Event, Mail, layers, screen::Shared, words};
-use crate::{
+use crate::work::{
+    error_words::words,
+    events::{Event, Mail},
+    layers,
+    screen_state::{FrameRef, Shared},
+};
+use base::{
     frame::{Frame, FrameIndex},
     process,
-    video::{self, VideoError, VideoSource},
 };
+use video::{self, VideoError, VideoSource};
 
 /// So many frames ahead are decoded as quickly as a proxy is read.
 pub const NEAR_FRAMES: usize = 3;
-/// Frames never seen before are reached by decoding; after so many a newer wish is looked for.
+/// Frames never seen before are reached by decoding; after so many a newer request is looked for.
 const STRIDE_FRAMES: usize = 16;
 
 pub fn spawn(mail: Mail, shared: Arc<Shared>) {
     thread::spawn(move || {
         // The decoder's own threads take after this one.
-        process::give_way_a_little();
+        process::lower_priority_slightly();
         Decoder { mail, shared, source: None }.run();
     });
 }
@@ -40,41 +45,41 @@ struct OpenSource {
 
 impl Decoder {
     fn run(mut self) {
-        while let Some((path, index)) = self.next_job() {
+        while let Some(FrameRef { path, index }) = self.next_frame() {
             match self.decode(&path, index) {
                 Ok(Some(frame)) => self.deliver(path, Arc::new(frame)),
                 Ok(None) => {}
                 Err(error) => {
                     self.source = None;
-                    self.mail.send(Event::NotPainted { path, error: words(&error) });
+                    self.mail.send(Event::ViewFailed { path, error: words(&error) });
                 }
             }
         }
     }
 
     /// The next frame that nobody has; `None` when the window is gone.
-    fn next_job(&self) -> Option<(PathBuf, usize)> {
+    fn next_frame(&self) -> Option<FrameRef> {
         let mut state = self.shared.state();
         loop {
             if state.is_closed {
                 return None;
             }
-            if let Some((path, index)) = state.to_decode.take()
-                && state.picture(&path, index).is_none()
+            if let Some(frame) = state.to_decode.take()
+                && state.picture(&frame.path, frame.index).is_none()
             {
-                return Some((path, index));
+                return Some(frame);
             }
             state = self.shared.wait(state);
         }
     }
 
-    /// `None` past the end, and when another frame is wanted by now.
+    /// `None` past the end, and when another frame is asked for by now.
     fn decode(&mut self, path: &std::path::Path, index: usize) -> Result<Option<Frame>, VideoError> {
         let source = match self.source.take() {
             Some(source) if source.path == path => source,
             _ => {
-                let opened = self.shared.state().opened.take().filter(|(of, _)| of == path);
-                let source = opened.map_or_else(|| video::open(path), |(_, source)| Ok(source))?;
+                let opened = self.shared.state().opened.take().filter(|opened| opened.path == path);
+                let source = opened.map_or_else(|| video::open(path), |opened| Ok(opened.source))?;
                 OpenSource { path: path.to_owned(), source, next: 0, unseen: 1, counted: false }
             }
         };
@@ -86,7 +91,8 @@ impl Decoder {
             if source.source.counted_frames().is_some() {
                 break;
             }
-            if self.shared.state().to_decode.as_ref().is_some_and(|newer| *newer != (path.into(), index)) {
+            let is_another = |newer: &FrameRef| newer.path != path || newer.index != index;
+            if self.shared.state().to_decode.as_ref().is_some_and(is_another) {
                 return Ok(None);
             }
         }
@@ -109,25 +115,27 @@ impl Decoder {
         let mut state = self.shared.state();
         state.keep(&path, frame.clone(), image.clone());
         state.next = index + 1;
-        let hurry = state.hurry.take_if(|(hurried, _)| *hurried == index);
+        let hurry = state.hurry.take_if(|hurry| hurry.index == index);
         if let Some(awaiting) = state.awaiting.take_if(|awaiting| awaiting.is_of(&path, index)) {
-            // It can be answered now, unless a newer wish has come.
-            state.has_come_back = state.wanted.is_none();
-            state.wanted.get_or_insert(awaiting);
+            // It can be answered now, unless a newer request has come.
+            state.has_come_back = state.request.is_none();
+            state.request.get_or_insert(awaiting);
         }
+        let frame_ref = FrameRef { path, index };
         let on_screen = state.on_screen.as_mut();
-        let blurred = on_screen.filter(|(of, at, is_sharp)| *of == path && *at == index && !is_sharp);
+        let blurred = on_screen.filter(|shown| shown.frame == frame_ref && !shown.is_sharp);
         let is_blurred = blurred.is_some();
-        if let Some((.., is_sharp)) = blurred {
-            *is_sharp = true;
+        if let Some(shown) = blurred {
+            shown.is_sharp = true;
         }
         drop(state);
         self.shared.changed.notify_all();
-        if let Some((_, watch)) = hurry {
-            watch.hurry(frame);
+        if let Some(hurry) = hurry {
+            hurry.watch.hurry(frame);
         }
         if is_blurred {
-            self.mail.send(Event::Sharp { path, index, image });
+            let FrameRef { path, index } = frame_ref;
+            self.mail.send(Event::SharpPicture { path, index, image });
         }
     }
 }

@@ -1,22 +1,24 @@
 //! Small pictures of the open clip, read while the playhead moves, made where they lack.
 
-use std::{path::PathBuf, sync::Arc, thread};
+use std::{sync::Arc, thread};
 
-use super::{Clips, screen::Shared};
-use crate::{
-    pipeline::{CancelToken, PipelineError, make_proxies},
-    process,
+use crate::work::{
+    screen_state::{Proxies, Shared},
+    session::Clips,
 };
+use base::process;
+use pipeline::{CancelToken, PipelineError, make_proxies};
+use video::Clip;
 
 /// Opens the clip's proxies for the screen and makes those that lack.
-pub fn fill(path: PathBuf, clips: Clips, shared: Arc<Shared>, cancel: CancelToken) {
+pub fn fill(clip: Arc<Clip>, clips: Clips, shared: Arc<Shared>, cancel: CancelToken) {
     thread::spawn(move || {
-        process::give_way();
-        let made = clips.proxies(&path).and_then(|track| {
+        process::lower_priority();
+        let made = clips.proxies(&clip).and_then(|track| {
             if !cancel.is_cancelled() {
-                shared.state().proxies = Some((path.clone(), track.clone()));
+                shared.state().proxies = Some(Proxies { path: clip.path().to_owned(), track: track.clone() });
             }
-            make_proxies(&path, &track, &cancel)
+            make_proxies(&clip, &track, &cancel)
         });
         match made {
             Ok(()) | Err(PipelineError::Cancelled) => {}

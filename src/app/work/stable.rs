@@ -5,8 +5,11 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{PreviewBytes, Recipe};
-use crate::{export::MaskPair, frame::FrameSize, mask::Mask};
+use crate::work::{machine::PreviewBytes, recipe::Recipe};
+use base::{
+    frame::FrameSize,
+    mask::{Mask, MaskPair},
+};
 
 const ZSTD_LEVEL: i32 = 1;
 
@@ -44,7 +47,7 @@ impl StableMasks {
 
     pub fn get(&self, index: usize) -> Option<Vec<MaskPair>> {
         let packed = self.frames().packed.get(&index).cloned()?;
-        unpack(&packed, self.recipe.session.size(), self.recipe.groups.len())
+        unpack(&packed, self.recipe.session.size(), self.recipe.plan.classes().len())
     }
 
     fn frames(&self) -> MutexGuard<'_, Frames> {

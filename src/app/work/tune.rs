@@ -1,12 +1,14 @@
 //! The setting that suits the clip, looked for behind the window.
 
-use std::thread;
+use std::{sync::Arc, thread};
 
-use super::{Event, Mail, Recipe, words};
-use crate::{
-    pipeline::{CancelToken, PipelineError, Progress, tune as find},
-    process,
+use crate::work::{
+    error_words::words,
+    events::{Event, Mail},
+    recipe::Recipe,
 };
+use base::process;
+use pipeline::{CancelToken, PipelineError, Progress, tune as find};
 
 /// Tries settings on what the network has seen.
 pub fn tune(
@@ -18,9 +20,12 @@ pub fn tune(
     cancel: CancelToken,
 ) {
     thread::spawn(move || {
-        process::give_way();
-        let base = recipe.settings;
-        let job = |settings| Recipe { settings, ..recipe.clone() }.stabilisation(memory_bytes, &cancel);
+        process::lower_priority();
+        let base = recipe.settings();
+        let job = |settings| {
+            let plan = Arc::new(recipe.plan.with_settings(settings));
+            Recipe { plan, ..recipe.clone() }.stabilisation(memory_bytes, &cancel)
+        };
         let tuned = find(job, base, &progress, &cancel);
         let result = match tuned {
             Ok(tuned) => Ok(Box::new(tuned)),

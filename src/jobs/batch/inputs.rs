@@ -11,8 +11,8 @@ use std::{
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{BatchError, line};
-use crate::video::has_image_name;
+use super::{BatchError, path_text};
+use video::has_image_name;
 
 /// Of files in folders, those with these endings are videos.
 const VIDEOS: [&str; 18] = [
@@ -23,6 +23,7 @@ const VIDEOS: [&str; 18] = [
 /// One job of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Input {
+    /// A video, an image, or a folder of images that is one clip.
     pub path: PathBuf,
     /// Of its own; the batch's otherwise.
     pub pipeline: Option<String>,
@@ -47,6 +48,9 @@ impl Input {
 }
 
 /// The files themselves, and of folders every image and video below them, by name. Each once.
+///
+/// # Errors
+/// When a folder can't be read.
 pub fn from_paths(paths: &[PathBuf]) -> Result<Vec<Input>, BatchError> {
     let mut files = Vec::new();
     for path in paths {
@@ -88,21 +92,21 @@ fn has_video_name(path: &Path) -> bool {
 /// A line of a manifest.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
-    /// As [`line::path_text`] writes it; seen from the manifest's folder. A folder is a clip.
+struct ManifestLine {
+    /// As [`path_text::path_text`] writes it; seen from the manifest's folder. A folder is a clip.
     input: String,
     #[serde(default)]
     pipeline: Option<String>,
 }
 
 fn parse(manifest: &Path, number: usize, text: &str) -> Result<Input, BatchError> {
-    let line: Line = serde_json::from_str(text).map_err(|error| BatchError::Input {
+    let line: ManifestLine = serde_json::from_str(text).map_err(|error| BatchError::Input {
         path: manifest.to_owned(),
         cause: format!("line {number} is not right ({error})"),
         remedy: "write it as {\"input\": \"clip.mp4\"}, with a \"pipeline\" if it has its own",
     })?;
     let folder = manifest.parent().unwrap_or(Path::new(""));
-    Ok(Input { path: folder.join(line::text_path(&line.input)), pipeline: line.pipeline })
+    Ok(Input { path: folder.join(path_text::text_path(&line.input)), pipeline: line.pipeline })
 }
 
 /// Those that are not empty, with their numbers in the file, from 1.
@@ -121,6 +125,9 @@ fn lines(
 }
 
 /// Every line of the manifest that is not empty.
+///
+/// # Errors
+/// When the manifest can't be read, a line is not right, or an input comes twice with other pipelines.
 pub fn from_manifest(manifest: &Path) -> Result<Vec<Input>, BatchError> {
     let mut seen = HashMap::new();
     let mut all = Vec::new();
@@ -143,6 +150,9 @@ pub fn from_manifest(manifest: &Path) -> Result<Vec<Input>, BatchError> {
 }
 
 /// One line, counted from 0 without empty ones.
+///
+/// # Errors
+/// When the manifest can't be read, or the line is not there or not right.
 pub fn manifest_line(manifest: &Path, index: usize) -> Result<Input, BatchError> {
     let line = lines(manifest)?.nth(index).ok_or_else(|| BatchError::Input {
         path: manifest.to_owned(),

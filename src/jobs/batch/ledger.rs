@@ -14,11 +14,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::BatchError;
-use crate::{
-    export::write_atomically,
-    jobs::Detection,
-    metrics::{ClassSummary, Metric},
-};
+use crate::Detection;
+use base::files::write_atomically;
+use metrics::{ClassSummary, Metric};
 
 /// What came of an input.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,16 +25,20 @@ pub struct Entry {
     pub input: String,
     /// Differs when the file or what is done with it does.
     pub key: String,
+    /// How it ended.
     pub status: Status,
+    /// Why it failed, and what to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// Whether what failed may succeed another time.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_pass: bool,
+    /// How many were worked on; 1 of an image.
     pub frames: usize,
     /// Of the picture, in pixels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<[usize; 2]>,
+    /// The box that was found in an image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detection: Option<Detection>,
     /// Of a clip, for each class.
@@ -47,21 +49,30 @@ pub struct Entry {
     pub files: Vec<String>,
 }
 
+/// How an input ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
+    /// It is done, and no box was asked for.
     Done,
+    /// A box was found.
     Detected,
+    /// No box was found.
     Undetected,
+    /// The error says why.
     Failed,
 }
 
 /// Means over a clip.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
+    /// As it was asked for.
     pub class: String,
+    /// Before smoothing.
     pub instability_raw: Option<f64>,
+    /// After smoothing.
     pub instability_smoothed: Option<f64>,
+    /// Intersection over union of raw and smoothed masks.
     pub agreement: Option<f64>,
 }
 
@@ -78,7 +89,7 @@ impl From<&ClassSummary> for Summary {
 }
 
 /// What is known of an input that has an entry.
-struct Known {
+struct LastEntry {
     key: String,
     failed: bool,
     may_pass: bool,
@@ -90,7 +101,7 @@ struct Known {
 pub struct Ledger {
     folder: PathBuf,
     jsonl: File,
-    known: HashMap<String, Known>,
+    known: HashMap<String, LastEntry>,
     /// Held, not read.
     _lock: File,
 }
@@ -103,6 +114,9 @@ pub const PARTS: &str = "parts";
 impl Ledger {
     /// Opens the results in `folder`, which is made where there is none, and takes in what
     /// other machines have done.
+    ///
+    /// # Errors
+    /// [`BatchError::Busy`] while another process has it open; else when it can't be written.
     pub fn open(folder: &Path) -> Result<Self, BatchError> {
         fs::create_dir_all(folder).map_err(BatchError::write(folder))?;
         let lock_path = folder.join(".lock");
@@ -149,7 +163,7 @@ impl Ledger {
                 }
                 whole_bytes += read as u64;
                 if let Ok(Entry { input, key, status, may_pass, .. }) = serde_json::from_slice(&text) {
-                    known.insert(input, Known { key, failed: status == Status::Failed, may_pass, line });
+                    known.insert(input, LastEntry { key, failed: status == Status::Failed, may_pass, line });
                 }
             }
             self.jsonl.set_len(whole_bytes)
@@ -196,6 +210,9 @@ impl Ledger {
 
     /// Takes entries until their senders are gone, and calls `done` with each when it is on
     /// the disk. Then the CSV is made anew, with the last word on every input.
+    ///
+    /// # Errors
+    /// When the results can't be written.
     pub fn follow(mut self, entries: Receiver<Entry>, done: impl Fn(&Entry)) -> Result<(), BatchError> {
         let path = self.folder.join(CSV);
         let open = || File::options().append(true).open(&path);
@@ -245,6 +262,7 @@ pub fn read_part(path: &Path) -> Option<Entry> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
+/// Where the result of line `index` of a manifest is kept.
 pub fn part_path(folder: &Path, index: usize) -> PathBuf {
     folder.join(PARTS).join(format!("{index:06}.json"))
 }

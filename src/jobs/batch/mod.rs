@@ -2,18 +2,20 @@
 
 mod inputs;
 mod ledger;
-mod line;
-mod plans;
+mod path_text;
+mod pinned;
 mod run;
 
 use std::path::PathBuf;
 
 pub use inputs::{Input, from_manifest, from_paths, manifest_line};
 pub use ledger::{Entry, Ledger, Status, Summary};
-pub use line::path_text;
-pub use run::{Batch, Tally, one};
+pub use path_text::path_text;
+pub use run::{Batch, Tally, run_one};
 
+/// Why a batch can't be done. What fails for one input is in its [`Entry`].
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each says in its message what is wrong")]
 pub enum BatchError {
     #[error("{}: {cause}; {remedy}", .path.display())]
     Input { path: PathBuf, cause: String, remedy: &'static str },
@@ -22,11 +24,11 @@ pub enum BatchError {
     #[error("{}: another batch is writing here; wait for it, or choose another --out", .0.display())]
     Busy(PathBuf),
     #[error(transparent)]
-    Pipelines(#[from] crate::project::PipelinesError),
+    Pipelines(#[from] project::PipelinesError),
     #[error(transparent)]
-    Steps(#[from] crate::project::StepsError),
+    Steps(#[from] plan::StepsError),
     #[error(transparent)]
-    Segment(#[from] crate::segment::SegmentError),
+    Plan(#[from] plan::PlanError),
 }
 
 impl BatchError {

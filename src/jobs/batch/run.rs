@@ -18,20 +18,22 @@ use super::{
     BatchError, Entry, Input, Ledger, Status,
     ledger::{PARTS, part_path, read_part},
     path_text,
-    plans::Plans,
+    pinned::PinnedPipelines,
 };
-use crate::{
-    export::write_atomically,
-    jobs::{ClipJob, ImagePlan, ImagePool, ImageRequest, Looked, Machine},
-    pipeline::{CancelToken, Finished, PipelineError, Progress, RunProgress},
-    video::ImageBytes,
-};
+use crate::{ClipJob, ImagePlan, ImagePool, ImageRequest, ImageResult, Machine};
+use base::files::write_atomically;
+use pipeline::{CancelToken, PipelineError, Progress, RunProgress, RunResult};
+use video::ImageBytes;
 
+/// Many inputs through pipelines: images side by side on all cores, clips one after another.
 pub struct Batch {
+    /// What there is to do.
     pub inputs: Vec<Input>,
     /// For inputs without one of their own.
     pub pipeline: String,
+    /// Folder for the results. The same one again goes on where it was.
     pub out: PathBuf,
+    /// What the work may use.
     pub machine: Machine,
     /// Try again what failed for good.
     pub retry_failed: bool,
@@ -40,20 +42,23 @@ pub struct Batch {
 /// How many came to what.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Tally {
+    /// Inputs.
     pub total: usize,
+    /// Now or before.
     pub succeeded: usize,
     /// Of them, those that were done before.
     pub skipped: usize,
     /// Path and cause; of ten thousand the first.
     pub failures: Vec<(String, String)>,
+    /// How many failures there are, beyond those listed too.
     pub failed: usize,
     /// In plain words.
     pub notes: Vec<String>,
 }
 
 const MOST_FAILURES: usize = 10_000;
-/// Requests that wait for a worker.
-const MOST_WAITING: usize = 64;
+/// Requests that are queued for a worker.
+const MAX_QUEUED: usize = 64;
 /// Bytes for a pixel on its way: the picture, its probabilities, masks.
 const BYTES_PER_PIXEL: usize = 8;
 /// How often what may pass is tried, and how long is waited before.
@@ -67,7 +72,7 @@ fn max_pixels(machine: &Machine) -> usize {
 
 /// An input with what shall be done to it.
 #[derive(Clone)]
-struct Job {
+struct InputJob {
     input: Input,
     text: String,
     key: String,
@@ -75,53 +80,53 @@ struct Job {
     tries: usize,
 }
 
-/// What workers tell the batch.
-struct Desk {
+/// Counts the jobs in flight, collects those to try again, and sends results to the ledger.
+struct Scheduler {
     entries: SyncSender<Entry>,
-    state: Mutex<DeskState>,
+    state: Mutex<SchedulerState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct DeskState {
-    under_way: usize,
-    again: Vec<Job>,
+struct SchedulerState {
+    in_flight: usize,
+    retries: Vec<InputJob>,
 }
 
-impl Desk {
-    /// An error of a job that may pass puts it back in line.
-    fn answer(&self, mut job: Job, came_of_it: Result<Entry, PipelineError>) {
+impl Scheduler {
+    /// Takes the outcome of a job. One that failed for a reason that may pass is tried again.
+    fn complete(&self, mut job: InputJob, outcome: Result<Entry, PipelineError>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match came_of_it {
+        match outcome {
             Err(error) if error.may_pass() && job.tries + 1 < TRIES => {
                 job.tries += 1;
-                state.again.push(job);
+                state.retries.push(job);
             }
             Err(PipelineError::Cancelled) => {}
-            Ok(entry) => self.tell(entry),
-            Err(error) => self.tell(job.failed(&error)),
+            Ok(entry) => self.record(entry),
+            Err(error) => self.record(job.failed(&error)),
         }
-        state.under_way -= 1;
+        state.in_flight -= 1;
         self.changed.notify_all();
     }
 
     /// Where nobody listens any more, the batch has failed and says so itself.
-    fn tell(&self, entry: Entry) {
+    fn record(&self, entry: Entry) {
         let _ = self.entries.send(entry);
     }
 
     fn begin(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).under_way += 1;
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).in_flight += 1;
     }
 
     /// Waits until nothing is under way, and gives what shall be tried again.
-    fn wait(&self, cancel: &CancelToken) -> Vec<Job> {
+    fn wait(&self, cancel: &CancelToken) -> Vec<InputJob> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        while state.under_way > 0 && !cancel.is_cancelled() {
+        while state.in_flight > 0 && !cancel.is_cancelled() {
             let wait = self.changed.wait_timeout(state, Duration::from_millis(100));
             state = wait.unwrap_or_else(PoisonError::into_inner).0;
         }
-        std::mem::take(&mut state.again)
+        std::mem::take(&mut state.retries)
     }
 }
 
@@ -139,13 +144,13 @@ impl Batch {
         cancel: &CancelToken,
     ) -> Result<Tally, BatchError> {
         let ledger = Ledger::open(&self.out)?;
-        let mut plans = Plans::open(&self.out)?;
+        let mut plans = PinnedPipelines::open(&self.out)?;
         let mut tally = Tally { total: self.inputs.len(), ..Tally::default() };
         progress.set_total(Some(tally.total));
         let mut jobs = Vec::new();
         for input in self.inputs {
             let plan = plans.plan(input.pipeline.as_deref().unwrap_or(&self.pipeline), &self.machine)?;
-            let job = Job::new(input, plan);
+            let job = InputJob::new(input, plan);
             if ledger.is_done(&job.text, &job.key, self.retry_failed) {
                 progress.skip(1);
                 tally.skipped += 1;
@@ -161,8 +166,8 @@ impl Batch {
         }
         tally.notes = plans.notes;
 
-        let (entries, receiver) = mpsc::sync_channel(MOST_WAITING);
-        let desk = Arc::new(Desk { entries, state: Mutex::default(), changed: Condvar::new() });
+        let (entries, receiver) = mpsc::sync_channel(MAX_QUEUED);
+        let scheduler = Arc::new(Scheduler { entries, state: Mutex::default(), changed: Condvar::new() });
         let stop = cancel.child();
         let counted = Mutex::new(&mut tally);
         thread::scope(|scope| {
@@ -184,7 +189,7 @@ impl Batch {
                 // Results that can't be kept are not worth making.
                 written.inspect_err(|_| stop.cancel())
             });
-            work(jobs, &self.out, &self.machine, desk, &stop);
+            work(jobs, &self.out, &self.machine, scheduler, &stop);
             writer.join().unwrap_or_else(|_| {
                 Err(BatchError::write(&self.out)(std::io::Error::other("the writer panicked")))
             })
@@ -198,39 +203,46 @@ impl Batch {
 
 /// Does the jobs, and again what may pass. When it returns, nobody sends entries any more, or
 /// all is cancelled.
-fn work(mut jobs: Vec<Job>, out: &Path, machine: &Machine, desk: Arc<Desk>, stop: &CancelToken) {
+fn work(
+    mut jobs: Vec<InputJob>,
+    out: &Path,
+    machine: &Machine,
+    scheduler: Arc<Scheduler>,
+    stop: &CancelToken,
+) {
     // Half for images, half for the clip beside them.
-    let pool = ImagePool::new(machine.memory_bytes / 2, MOST_WAITING, max_pixels(machine));
+    let pool = ImagePool::new(machine.memory_bytes / 2, MAX_QUEUED, max_pixels(machine));
     let machine = &Machine { memory_bytes: machine.memory_bytes / 2, ..machine.clone() };
     while !jobs.is_empty() && !stop.is_cancelled() {
-        let (images, clips): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.input.is_image());
+        let (images, clips): (Vec<InputJob>, Vec<InputJob>) =
+            jobs.into_iter().partition(|job| job.input.is_image());
         thread::scope(|scope| {
             scope.spawn(|| {
                 for job in clips {
                     if stop.is_cancelled() {
                         break;
                     }
-                    desk.begin();
-                    let came_of_it = job.run_clip(out, machine, stop);
-                    desk.answer(job, came_of_it);
+                    scheduler.begin();
+                    let outcome = job.run_clip(out, machine, stop);
+                    scheduler.complete(job, outcome);
                 }
             });
             for job in images {
                 if stop.is_cancelled() {
                     break;
                 }
-                desk.begin();
-                pool.submit(job.request(out, desk.clone()));
+                scheduler.begin();
+                pool.submit(job.request(out, scheduler.clone()));
             }
         });
-        jobs = desk.wait(stop);
+        jobs = scheduler.wait(stop);
         if !jobs.is_empty() && !stop.is_cancelled() {
             thread::sleep(PAUSE);
         }
     }
 }
 
-impl Job {
+impl InputJob {
     fn new(input: Input, plan: Arc<ImagePlan>) -> Self {
         let text = path_text(&input.path);
         // A file that is not there has a key too, which changes when it comes.
@@ -261,39 +273,40 @@ impl Job {
         Entry { error, may_pass, ..self.entry(Status::Failed) }
     }
 
-    fn looked(&self, out: &Path, looked: Looked) -> Entry {
-        let status = match (&self.plan.plan().detect_box, &looked.detection) {
+    fn image_entry(&self, out: &Path, result: ImageResult) -> Entry {
+        let status = match (&self.plan.plan().detect_box, &result.detection) {
             (None, _) => Status::Done,
             (Some(_), Some(_)) => Status::Detected,
             (Some(_), None) => Status::Undetected,
         };
-        let size = Some([looked.size.width(), looked.size.height()]);
-        let files = relative(&looked.files, out);
-        Entry { frames: 1, size, detection: looked.detection, files, ..self.entry(status) }
+        let size = Some([result.size.width(), result.size.height()]);
+        let files = relative(&result.files, out);
+        Entry { frames: 1, size, detection: result.detection, files, ..self.entry(status) }
     }
 
-    fn finished(&self, out: &Path, finished: &Finished) -> Entry {
-        let classes = finished.report.summaries.iter().map(Into::into).collect();
-        let files = relative(&finished.files, out);
-        Entry { frames: finished.report.frames, classes, files, ..self.entry(Status::Done) }
+    fn clip_entry(&self, out: &Path, result: &RunResult) -> Entry {
+        let classes = result.report.summaries.iter().map(Into::into).collect();
+        let files = relative(&result.files, out);
+        Entry { frames: result.report.frames, classes, files, ..self.entry(Status::Done) }
     }
 
     fn run_clip(&self, out: &Path, machine: &Machine, stop: &CancelToken) -> Result<Entry, PipelineError> {
-        let (video, plan) = (self.input.path.clone(), self.plan.plan().clone());
-        let job = ClipJob { video, plan, out: out.join(self.input.folder()) };
-        let finished = job.run(machine, &RunProgress::default(), stop)?;
-        Ok(self.finished(out, &finished))
+        let (video, plan) = (self.input.path.clone(), self.plan.resolved().clone());
+        // What the ledger does not have is not done, whatever lies there.
+        let job = ClipJob { video, plan, out: out.join(self.input.folder()), replace: true };
+        let result = job.run(machine, &RunProgress::default(), stop)?;
+        Ok(self.clip_entry(out, &result))
     }
 
-    fn request(self, out: &Path, desk: Arc<Desk>) -> ImageRequest {
+    fn request(self, out: &Path, scheduler: Arc<Scheduler>) -> ImageRequest {
         let root = out.to_owned();
         ImageRequest {
             plan: self.plan.clone(),
             image: ImageBytes::File(self.input.path.clone()),
             out: Some(out.join(self.input.folder())),
-            reply: Box::new(move |looked| {
-                let came_of_it = looked.map(|looked| self.looked(&root, looked));
-                desk.answer(self, came_of_it);
+            reply: Box::new(move |result| {
+                let outcome = result.map(|result| self.image_entry(&root, result));
+                scheduler.complete(self, outcome);
             }),
         }
     }
@@ -308,7 +321,7 @@ fn relative(files: &[PathBuf], out: &Path) -> Vec<String> {
 ///
 /// # Errors
 /// The outer one when nothing can be read or written; the inner one is the input's own.
-pub fn one(
+pub fn run_one(
     input: Input,
     index: usize,
     pipeline: &str,
@@ -318,32 +331,32 @@ pub fn one(
 ) -> Result<Result<Entry, PipelineError>, BatchError> {
     let parts = out.join(PARTS);
     fs::create_dir_all(&parts).map_err(BatchError::write(&parts))?;
-    let mut plans = Plans::open(out)?;
+    let mut plans = PinnedPipelines::open(out)?;
     let plan = plans.plan(input.pipeline.as_deref().unwrap_or(pipeline), machine)?;
-    let job = Job::new(input, plan);
+    let job = InputJob::new(input, plan);
     let path = part_path(out, index);
     if let Some(done) = read_part(&path).filter(|done| done.key == job.key && done.status != Status::Failed) {
         return Ok(Ok(done));
     }
-    let came_of_it = if job.input.is_image() {
+    let outcome = if job.input.is_image() {
         let pool = ImagePool::new(machine.memory_bytes, 1, max_pixels(machine));
         let (sender, answer) = mpsc::channel();
         let out_folder = Some(out.join(job.input.folder()));
         let image = ImageBytes::File(job.input.path.clone());
-        let reply = Box::new(move |looked| drop(sender.send(looked)));
+        let reply = Box::new(move |result| drop(sender.send(result)));
         pool.submit(ImageRequest { plan: job.plan.clone(), image, out: out_folder, reply });
-        let looked =
+        let result =
             answer.recv().unwrap_or_else(|_| Err(PipelineError::Internal("a worker stopped".into())));
-        looked.map(|looked| job.looked(out, looked))
+        result.map(|result| job.image_entry(out, result))
     } else {
         job.run_clip(out, machine, cancel)
     };
-    let entry = match &came_of_it {
+    let entry = match &outcome {
         Ok(entry) => entry.clone(),
-        Err(PipelineError::Cancelled) => return Ok(came_of_it),
+        Err(PipelineError::Cancelled) => return Ok(outcome),
         Err(error) => job.failed(error),
     };
     write_atomically(&path, |file| serde_json::to_writer(file, &entry).map_err(Into::into))
         .map_err(|error| BatchError::write(&path)(std::io::Error::other(error.to_string())))?;
-    Ok(came_of_it)
+    Ok(outcome)
 }

@@ -8,21 +8,21 @@
 
 use std::collections::BTreeSet;
 
-use crate::mask::Mask;
+use base::mask::Mask;
 
 /// A corner between pixels, `(row, column)`, from (0, 0) to (height, width).
 pub type Corner = (usize, usize);
 
-/// The four ways from a corner, in the order in which a junction's cracks are followed.
+/// The four directions from a corner, in the order in which a junction's cracks are followed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum Direction {
     Up,
     Left,
     Down,
     Right,
 }
 
-const STEPS: [Step; 4] = [Step::Up, Step::Left, Step::Down, Step::Right];
+const DIRECTIONS: [Direction; 4] = [Direction::Up, Direction::Left, Direction::Down, Direction::Right];
 
 /// A run of cracks from one junction to another, or back to its own.
 struct Piece {
@@ -31,8 +31,8 @@ struct Piece {
     corners: Vec<Corner>,
 }
 
-/// The loops of all contours. Each starts and ends at the same corner; neither the way
-/// around nor the nesting is normalised.
+/// The loops of all contours. Each starts and ends at the same corner; neither orientation nor nesting
+/// is normalised.
 pub fn loops(mask: &Mask) -> Vec<Vec<Corner>> {
     Tracer::new(mask).trace().close()
 }
@@ -59,45 +59,47 @@ impl<'a> Tracer<'a> {
         let corners = (1..height).flat_map(|row| (1..width).map(move |column| (row, column)));
         self.junctions = corners.filter(|&corner| self.is_junction(corner)).collect();
         for junction in (0..self.junctions.len()).rev() {
-            for step in STEPS {
-                self.follow(junction, step);
+            for direction in DIRECTIONS {
+                self.follow(junction, direction);
             }
         }
-        // What is left has no junction: a loop starts at the top of its first vertical crack.
+        // The remaining loops have no junction: they start at the top of their first vertical crack.
         for row in 0..height {
             for column in 0..=width {
                 let corner = (row, column);
-                if self.is_crack(corner, Step::Down) && !self.walked[self.crack_index(corner, Step::Down)] {
+                if self.is_crack(corner, Direction::Down)
+                    && !self.walked[self.crack_index(corner, Direction::Down)]
+                {
                     self.junctions.push(corner);
-                    self.follow(self.junctions.len() - 1, Step::Down);
+                    self.follow(self.junctions.len() - 1, Direction::Down);
                 }
             }
         }
         Pieces { junctions: self.junctions.len(), pieces: self.pieces }
     }
 
-    /// Adds the piece that leaves a junction by `step`, unless it was walked before.
-    fn follow(&mut self, junction: usize, mut step: Step) {
+    /// Adds the piece that leaves a junction by `direction`, unless it was walked before.
+    fn follow(&mut self, junction: usize, mut direction: Direction) {
         let start = self.junctions[junction];
-        if self.walked[self.crack_index(start, step)] {
+        if self.walked[self.crack_index(start, direction)] {
             return;
         }
         let mut corners = vec![start];
         let mut corner = start;
         let end = loop {
-            let index = self.crack_index(corner, step);
+            let index = self.crack_index(corner, direction);
             self.walked[index] = true;
-            corner = neighbour(corner, step);
+            corner = neighbour(corner, direction);
             corners.push(corner);
             if corner == start || self.is_junction(corner) {
                 break corner;
             }
             // A corner that is no junction joins two cracks, and one of them is walked.
-            let onward = STEPS
-                .into_iter()
-                .find(|&step| self.is_crack(corner, step) && !self.walked[self.crack_index(corner, step)]);
+            let onward = DIRECTIONS.into_iter().find(|&direction| {
+                self.is_crack(corner, direction) && !self.walked[self.crack_index(corner, direction)]
+            });
             match onward {
-                Some(onward) => step = onward,
+                Some(onward) => direction = onward,
                 None => break corner,
             }
         };
@@ -114,13 +116,13 @@ impl<'a> Tracer<'a> {
             && here == set(row.wrapping_sub(1), column.wrapping_sub(1))
     }
 
-    fn is_crack(&self, (row, column): Corner, step: Step) -> bool {
+    fn is_crack(&self, (row, column): Corner, direction: Direction) -> bool {
         let (above, left) = (row.wrapping_sub(1), column.wrapping_sub(1));
-        let pixels = match step {
-            Step::Up => [(above, left), (above, column)],
-            Step::Down => [(row, left), (row, column)],
-            Step::Left => [(above, left), (row, left)],
-            Step::Right => [(above, column), (row, column)],
+        let pixels = match direction {
+            Direction::Up => [(above, left), (above, column)],
+            Direction::Down => [(row, left), (row, column)],
+            Direction::Left => [(above, left), (row, left)],
+            Direction::Right => [(above, column), (row, column)],
         };
         let [a, b] = pixels.map(|(row, column)| self.is_set(row, column));
         a != b
@@ -131,24 +133,24 @@ impl<'a> Tracer<'a> {
         self.mask.get(column, row)
     }
 
-    fn crack_index(&self, (row, column): Corner, step: Step) -> usize {
+    fn crack_index(&self, (row, column): Corner, direction: Direction) -> usize {
         let (row, column) = (2 * row, 2 * column);
-        let (row, column) = match step {
-            Step::Up => (row.wrapping_sub(1), column),
-            Step::Down => (row + 1, column),
-            Step::Left => (row, column.wrapping_sub(1)),
-            Step::Right => (row, column + 1),
+        let (row, column) = match direction {
+            Direction::Up => (row.wrapping_sub(1), column),
+            Direction::Down => (row + 1, column),
+            Direction::Left => (row, column.wrapping_sub(1)),
+            Direction::Right => (row, column + 1),
         };
         row * (2 * self.mask.size().width() + 1) + column
     }
 }
 
-fn neighbour((row, column): Corner, step: Step) -> Corner {
-    match step {
-        Step::Up => (row - 1, column),
-        Step::Down => (row + 1, column),
-        Step::Left => (row, column - 1),
-        Step::Right => (row, column + 1),
+fn neighbour((row, column): Corner, direction: Direction) -> Corner {
+    match direction {
+        Direction::Up => (row - 1, column),
+        Direction::Down => (row + 1, column),
+        Direction::Left => (row, column - 1),
+        Direction::Right => (row, column + 1),
     }
 }
 
@@ -178,7 +180,7 @@ impl Pieces {
 
     /// Walks from `start` by the piece `first` until every loop on the way is closed.
     fn walk(&self, start: usize, first: usize, open: &mut [BTreeSet<usize>], loops: &mut Vec<Vec<Corner>>) {
-        // Each piece with the junction that it was left by; no junction twice.
+        // Each junction on the way with the piece by which it was left; no junction twice.
         let mut path: Vec<(usize, usize)> = Vec::new();
         let (mut junction, mut next) = (start, Some(first));
         while let Some(piece) = next {
@@ -194,8 +196,9 @@ impl Pieces {
             // After a loop was cut off, the walk goes on from the piece that led to it.
             next = path.last().and_then(|&(_, arrived)| {
                 let from = self.pieces[arrived].first_corner(junction);
-                let turns = |piece: &&usize| is_turn(from, self.pieces[**piece].first_corner(junction));
-                open[junction].iter().find(turns).copied()
+                let is_open_turn =
+                    |piece: &&usize| is_turn(from, self.pieces[**piece].first_corner(junction));
+                open[junction].iter().find(is_open_turn).copied()
             });
         }
     }
@@ -235,7 +238,7 @@ fn is_turn(from: Corner, to: Corner) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::FrameSize;
+    use base::frame::FrameSize;
     use proptest::prelude::*;
 
     fn mask(rows: &[&str]) -> Mask {
@@ -286,8 +289,8 @@ mod tests {
             }
             let tracer = Tracer::new(&mask);
             let cracks = (0..=5).flat_map(|row| (0..=7).map(move |column| (row, column)))
-                .map(|corner| [Step::Down, Step::Right].into_iter()
-                    .filter(|&step| tracer.is_crack(corner, step)).count());
+                .map(|corner| [Direction::Down, Direction::Right].into_iter()
+                    .filter(|&direction| tracer.is_crack(corner, direction)).count());
             prop_assert_eq!(walked.len(), cracks.sum::<usize>());
         }
     }

@@ -1,16 +1,13 @@
 //! Matches the vertices of two closed polygons in order, at the least cost.
 //!
-//! A match is a path through the matrix of costs that goes on by a row, a column or both at
-//! each step (dynamic time warping). Since nobody knows which vertices belong together, a
-//! first path from corner to corner finds a pair that surely does, and a second path starts
-//! from there. Vertices that are matched twice keep their cheapest partner.
+//! A matching is a path through the matrix of costs whose steps go on by a row, a column or both
+//! (dynamic time warping). Since it is not known where to begin on the closed polygons, a first path
+//! from corner to corner finds a pair that matches well, and a second path starts there. Vertices
+//! that are matched more than once keep their cheapest partner.
 
-use super::shortest_path::cheapest_path;
+use super::shortest_path::{Pair, cheapest_path};
 
-/// A vertex of the first polygon and one of the second.
-pub type Pair = (usize, usize);
-
-/// The mean cost of the matched pairs; `counts` are the polygons' vertices.
+/// The mean cost of the matched pairs; `counts` are the numbers of the polygons' vertices.
 pub fn mean_cost(counts: Pair, cost: impl Fn(Pair) -> f64) -> f64 {
     let anchor = cheapest(&cheapest_path(counts, &cost), &cost);
     // The anchor comes last, so that the second path starts right after it.
@@ -20,7 +17,7 @@ pub fn mean_cost(counts: Pair, cost: impl Fn(Pair) -> f64) -> f64 {
     partners.iter().sum::<f64>() / partners.len() as f64
 }
 
-/// The cheapest pair on a path, of equals the one nearest its end. The path's start is out.
+/// The cheapest pair on a path, its start excluded; of equals the one nearest to the path's end.
 fn cheapest(path_from_end: &[Pair], cost: impl Fn(Pair) -> f64) -> Pair {
     let (mut best, mut least) = (path_from_end[0], f64::INFINITY);
     for &pair in path_from_end.split_last().map_or(path_from_end, |(_, rest)| rest) {
@@ -32,8 +29,8 @@ fn cheapest(path_from_end: &[Pair], cost: impl Fn(Pair) -> f64) -> Pair {
     best
 }
 
-/// The costs that are left when each row keeps its cheapest column, and then each column its
-/// cheapest row. A row's or a column's pairs follow each other; of equals the first is kept.
+/// The costs that remain when each row keeps its cheapest column, and then each column its cheapest
+/// row; of equals the first. The pairs of a row or a column are consecutive.
 fn one_partner_each(path: impl Iterator<Item = (Pair, f64)>) -> Vec<f64> {
     let by_row = keep_cheapest(path, |pair| pair.0);
     let by_column = keep_cheapest(by_row.into_iter(), |pair| pair.1);
@@ -56,7 +53,7 @@ fn keep_cheapest(pairs: impl Iterator<Item = (Pair, f64)>, key: impl Fn(Pair) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::temporal::shape_context::{histograms, matching_cost};
+    use crate::temporal::shape_context::{histograms, matching_cost};
 
     /// A lopsided star, its vertices rolled by `roll`.
     fn star(points: usize, roll: usize) -> Vec<(f32, f32)> {

@@ -16,15 +16,15 @@ mod polygon;
 mod shape_context;
 mod shortest_path;
 
-use crate::mask::Mask;
+use base::mask::Mask;
 
-/// More pairs of vertices than this are not matched: it would take seconds, and more than a
-/// quarter of a gigabyte where all of them are looked at.
+/// Shapes with more pairs of vertices than this are not matched: it would take seconds, and more than
+/// a quarter of a gigabyte if all pairs are visited.
 const MAX_PAIRS: usize = 1 << 23;
 
 /// T of a mask and the next frame's: the mean shape-context matching cost, from 0 for equal
 /// shapes to 1. Absent where a mask has no contour larger than about a pixel, and for outlines
-/// of thousands of vertices (about 9,000 px long), where the work grows with the square.
+/// of thousands of vertices (about 9,000 px long), since the work grows with the square.
 pub fn temporal_stability(now: &Mask, next: &Mask) -> Option<f64> {
     let outline = |mask| polygon::longest(&contour::loops(mask)).map(|polygon| polygon::refine(&polygon));
     let (now, next) = (outline(now)?, outline(next)?);
@@ -39,7 +39,7 @@ pub fn temporal_stability(now: &Mask, next: &Mask) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::FrameSize;
+    use base::frame::FrameSize;
 
     fn disc(centre_x: f64, centre_y: f64, radius: f64) -> Mask {
         let size = FrameSize::new(160, 120).unwrap();

@@ -150,9 +150,9 @@ fn is_clockwise(polygon: &[Corner]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::FrameSize;
-    use crate::mask::Mask;
-    use crate::metrics::temporal::contour::loops;
+    use crate::temporal::contour::loops;
+    use base::frame::FrameSize;
+    use base::mask::Mask;
 
     fn outline(is_set: impl FnMut(usize, usize) -> bool) -> Option<Vec<Corner>> {
         longest(&loops(&Mask::from_fn(FrameSize::new(40, 30).unwrap(), is_set)))

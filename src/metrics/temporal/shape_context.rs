@@ -1,5 +1,5 @@
-//! Shape contexts (Belongie, Malik and Puzicha, PAMI 2002): what each vertex of a polygon
-//! sees of the others, and what it costs to match two vertices.
+//! Shape contexts (Belongie, Malik and Puzicha, PAMI 2002): where a polygon's other vertices lie as
+//! seen from each vertex, and the cost of matching two vertices.
 
 use std::f64::consts::TAU;
 
@@ -12,7 +12,7 @@ pub const BINS: usize = ANGLES * RADII;
 /// The bins' outer radii, in mean distances: `logspace(log10(1/8), log10(2), 5)`.
 const OUTER_RADII: [f64; RADII] = [0.125, 0.25, 0.5, 1.0, 2.0];
 
-/// Keeps empty bins from dividing by zero; the value that the DAVIS code writes out.
+/// Keeps empty bins from dividing by zero; the value in the DAVIS code.
 const EPSILON: f64 = 2.2204e-16;
 
 pub type Histogram = [f64; BINS];
@@ -42,16 +42,16 @@ pub fn histograms(points: &[Point]) -> Vec<Histogram> {
     points.iter().map(histogram).collect()
 }
 
-/// Which twelfth of the turn a direction lies in. Written as the DAVIS code does, since the
-/// axes are the sectors' edges and rounding decides.
+/// Which twelfth of a turn a direction lies in. Written as in the DAVIS code, since the axes are the
+/// sectors' edges and rounding decides.
 fn sector(dx: f64, dy: f64) -> usize {
     let angle = (dy.atan2(dx) % TAU + TAU) % TAU;
     ((angle / (TAU / ANGLES as f64)) as usize).min(ANGLES - 1)
 }
 
-/// What it costs to match two vertices: half the chi-squared distance of their histograms,
-/// in [0, 1]. The bins are added up in eight lanes, as NumPy does it: costs that are equal
-/// there are equal here, and the search takes the same way.
+/// The cost of matching two vertices: half the chi-squared distance of their histograms, in [0, 1].
+/// The bins are added up in eight lanes as in NumPy, so costs that are equal there are equal here and
+/// the search takes the same path.
 pub fn matching_cost(a: &Histogram, b: &Histogram) -> f64 {
     const LANES: usize = 8;
     let term = |(&a, &b): (&f64, &f64)| (a - b) * (a - b) / (a + b + EPSILON);

@@ -1,23 +1,23 @@
 //! The cheapest way through a matrix of costs, from its first entry to its last.
 //!
-//! Dijkstra's search with a heap of four children to a node, that takes equals in the order
-//! of Boost's: a closed polygon repeats its first vertex, so ways of equal cost are common,
-//! and which one is taken changes the matching. It looks at the entries near the way only,
-//! and asks for no other entry's cost.
+//! Dijkstra's search with a 4-ary heap that breaks ties in the same order as Boost's: a closed polygon
+//! repeats its first vertex, so paths of equal cost are common, and the choice between them changes
+//! the matching. Only the costs of entries near the path are computed.
 
-use super::matching::Pair;
+/// A row and a column of the matrix: a vertex of the first polygon and one of the second.
+pub type Pair = (usize, usize);
 
 const CHILDREN: usize = 4;
 
-/// An entry that was reached. Its number is its place in [`Search::nodes`].
+/// An entry that has been reached. Its number is its index in [`Search::nodes`].
 struct Node {
     /// `row · columns + column`
     entry: u32,
     parent: u32,
-    /// In the heap; of no meaning once it has left it.
+    /// Its index in the heap, while it is there.
     place: u32,
     cost: f64,
-    /// Of the way here, this entry's cost included.
+    /// The cost of the path to here, this entry's included.
     distance: f64,
 }
 
@@ -25,14 +25,14 @@ struct Search<F> {
     columns: usize,
     cost: F,
     nodes: Vec<Node>,
-    /// For each entry its node's number plus one; 0 where none was reached.
+    /// For each entry, its node's number plus one; 0 if it has not been reached.
     numbers: Vec<u32>,
     heap: Vec<u32>,
 }
 
-/// The cheapest path that goes on by a row, a column or both at each step, from the last
-/// entry back to (0, 0), whose own cost is free. `counts` are the rows and the columns; their
-/// product must fit 32 bits.
+/// The cheapest path whose steps go on by a row, a column or both, listed from the last entry back to
+/// (0, 0), whose own cost does not count. `counts` are the numbers of rows and columns; their product
+/// must fit into 32 bits.
 pub fn cheapest_path(counts: Pair, cost: impl Fn(Pair) -> f64) -> Vec<Pair> {
     let (rows, columns) = counts;
     let numbers = vec![0; rows * columns];
@@ -59,7 +59,7 @@ impl<F: Fn(Pair) -> f64> Search<F> {
         self.heap.push(0);
     }
 
-    /// Offers a way to an entry; a way that is no shorter changes nothing.
+    /// Offers a path to an entry by way of `parent`. It counts only if it is cheaper.
     fn reach(&mut self, pair: Pair, parent: u32) {
         let entry = pair.0 * self.columns + pair.1;
         if self.numbers[entry] == 0 {
@@ -111,7 +111,7 @@ impl<F: Fn(Pair) -> f64> Search<F> {
         let mut place = 0;
         loop {
             let children = CHILDREN * place + 1..(CHILDREN * (place + 1) + 1).min(self.heap.len());
-            // Of equals the first.
+            // Of equals, the first.
             let nearest = children.min_by(|&a, &b| self.distance_at(a).total_cmp(&self.distance_at(b)));
             match nearest {
                 Some(child) if self.distance_at(child) < self.distance_at(place) => {

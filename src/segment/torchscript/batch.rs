@@ -1,26 +1,27 @@
 //! How many frames go through a GPU at once: two batches are under way, one that computes and
 //! one that is prepared or read back; where memory runs out, the batches become smaller.
 
-use crate::{frame::Frame, segment::Logits};
+use crate::Logits;
+use base::frame::Frame;
 
 /// Frames of a first batch on a GPU. A picture of 520×520 takes DeepLabv3 about half a GiB.
 pub(super) const FIRST_ON_GPU: usize = 8;
 
-/// Why it did not go on, and what was done before.
+/// Why a batch failed, and the results before it.
 #[derive(Debug)]
-pub(super) struct Stopped {
+pub(super) struct BatchFailure {
     pub done: Vec<Logits>,
     pub cause: String,
 }
 
-impl Stopped {
-    /// Not even one frame fits.
+impl BatchFailure {
+    /// Whether not even one frame fits into memory.
     pub fn is_out_of_memory(&self) -> bool {
         is_out_of_memory(&self.cause)
     }
 }
 
-/// torch has a type for it, of which only the words arrive here.
+/// By the message, since torch's error type is lost in tch.
 fn is_out_of_memory(cause: &str) -> bool {
     cause.to_lowercase().contains("out of memory")
 }
@@ -33,7 +34,7 @@ pub(super) fn in_batches<B>(
     largest: &mut usize,
     begin: impl Fn(&[&Frame]) -> Result<B, String>,
     end: impl Fn(B) -> Result<Vec<Logits>, String>,
-) -> Result<Vec<Logits>, Stopped> {
+) -> Result<Vec<Logits>, BatchFailure> {
     let mut done: Vec<Logits> = Vec::with_capacity(frames.len());
     let mut working: Option<(B, usize)> = None;
     while done.len() < frames.len() {
@@ -56,7 +57,7 @@ pub(super) fn in_batches<B>(
             (Err(cause), _) => cause,
         };
         if *largest == 1 || !is_out_of_memory(&cause) {
-            return Err(Stopped { done, cause });
+            return Err(BatchFailure { done, cause });
         }
         *largest /= 2;
         tracing::info!("the GPU's memory is full: {largest} frames at a time from here on");
@@ -71,7 +72,7 @@ mod tests {
     use half::f16;
 
     use super::*;
-    use crate::frame::{FrameIndex, FrameSize};
+    use base::frame::{FrameIndex, FrameSize};
 
     fn frames(count: usize) -> Vec<Frame> {
         let size = FrameSize::new(2, 2).unwrap();
@@ -80,7 +81,7 @@ mod tests {
 
     /// A GPU with room for `room` frames, in all that is under way: what it was asked for, and
     /// which frames came out.
-    fn run(count: usize, largest: &mut usize, room: usize) -> (Vec<usize>, Result<Vec<usize>, Stopped>) {
+    fn run(count: usize, largest: &mut usize, room: usize) -> (Vec<usize>, Result<Vec<usize>, BatchFailure>) {
         let frames = frames(count);
         let asked = RefCell::new(Vec::new());
         let begin = |batch: &[&Frame]| {
@@ -116,8 +117,8 @@ mod tests {
 
     #[test]
     fn a_frame_that_does_not_fit_alone_is_said_with_what_was_done() {
-        let stopped = run(3, &mut 4, 0).1.unwrap_err();
-        assert!(stopped.is_out_of_memory() && stopped.done.is_empty());
+        let failure = run(3, &mut 4, 0).1.unwrap_err();
+        assert!(failure.is_out_of_memory() && failure.done.is_empty());
     }
 
     #[test]
@@ -137,7 +138,7 @@ mod tests {
     fn another_error_is_no_reason_for_smaller_batches() {
         let frames = frames(2);
         let begin = |_: &[&Frame]| Err::<(), _>("a kernel is missing".to_owned());
-        let stopped = in_batches(&frames.iter().collect::<Vec<_>>(), &mut 8, begin, |()| Ok(Vec::new()));
-        assert!(!stopped.unwrap_err().is_out_of_memory());
+        let failure = in_batches(&frames.iter().collect::<Vec<_>>(), &mut 8, begin, |()| Ok(Vec::new()));
+        assert!(!failure.unwrap_err().is_out_of_memory());
     }
 }

@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::trace::ConvertError;
 use super::{cuda_status, deeplab, graph};
-use crate::segment::Upsampling;
-use crate::segment::weights::Malformed;
-use crate::segment::weights::state_dict::StateDict;
-use crate::segment::weights::tflite::{Graph, Grid};
+use crate::Upsampling;
+use crate::weights::Malformed;
+use crate::weights::state_dict::StateDict;
+use crate::weights::tflite::{Graph, Grid};
 
 /// What a file of weights holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Network {
+pub enum WeightsFormat {
     /// A state dict of torchvision's `deeplabv3_resnet101`.
     TorchvisionDeeplabv3Resnet101,
     /// A TFLite file, quantised or not.
@@ -23,7 +23,7 @@ pub enum Network {
 
 /// What the weights themselves say of the network that was made of them.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Converted {
+pub struct ConvertedNetwork {
     pub classes: usize,
     pub output_stride: u32,
     pub upsampling: Upsampling,
@@ -37,22 +37,22 @@ pub struct Converted {
 ///
 /// # Errors
 /// A sentence without the file's name.
-pub fn convert(network: Network, bytes: &[u8], to: &Path) -> Result<Converted, String> {
+pub fn convert(network: WeightsFormat, bytes: &[u8], to: &Path) -> Result<ConvertedNetwork, String> {
     // Before torch is asked for anything else.
     cuda_status();
     let converted = match network {
-        Network::TorchvisionDeeplabv3Resnet101 => convert_deeplab(bytes, to),
-        Network::Tflite => convert_tflite(bytes, to),
+        WeightsFormat::TorchvisionDeeplabv3Resnet101 => convert_deeplab(bytes, to),
+        WeightsFormat::Tflite => convert_tflite(bytes, to),
     };
     converted.map_err(|error| error.to_string())
 }
 
-fn convert_deeplab(bytes: &[u8], to: &Path) -> Result<Converted, ConvertError> {
+fn convert_deeplab(bytes: &[u8], to: &Path) -> Result<ConvertedNetwork, ConvertError> {
     let classes = deeplab::convert(&mut StateDict::read(bytes)?, to)?;
-    Ok(Converted { classes, output_stride: 8, upsampling: Upsampling::HalfPixel, mean_std: None })
+    Ok(ConvertedNetwork { classes, output_stride: 8, upsampling: Upsampling::HalfPixel, mean_std: None })
 }
 
-fn convert_tflite(bytes: &[u8], to: &Path) -> Result<Converted, ConvertError> {
+fn convert_tflite(bytes: &[u8], to: &Path) -> Result<ConvertedNetwork, ConvertError> {
     let description = graph::convert(&Graph::read(bytes)?, to)?;
     let upsampling = match description.grid {
         Some(Grid::AlignCorners) => Upsampling::AlignCorners,
@@ -67,7 +67,7 @@ fn convert_tflite(bytes: &[u8], to: &Path) -> Result<Converted, ConvertError> {
         Upsampling::AlignCorners if output > 1 => (input - 1) / (output - 1),
         _ => input / output.max(1),
     };
-    Ok(Converted {
+    Ok(ConvertedNetwork {
         classes: description.classes,
         output_stride: stride.max(1) as u32,
         upsampling,

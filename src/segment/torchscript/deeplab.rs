@@ -15,7 +15,7 @@ use std::path::Path;
 use tch::{TchError, Tensor};
 
 use super::trace::{BatchNorm, ConvertError, Convolution, trace};
-use crate::segment::weights::{Malformed, NamedTensors, Values};
+use crate::weights::{Malformed, NamedTensors, Values};
 
 /// Stages of the ResNet: blocks, stride, and the dilations of the first block and the others.
 const STAGES: [(usize, i64, i64, i64); 4] = [(3, 1, 1, 1), (4, 2, 1, 1), (23, 1, 1, 2), (3, 1, 2, 4)];
@@ -53,9 +53,9 @@ struct Bottleneck {
 impl DeepLab {
     fn new(weights: &mut dyn NamedTensors) -> Result<Self, ConvertError> {
         check_depth(weights)?;
-        let mut source = Source(weights);
+        let mut layers = Layers(weights);
 
-        let mut stem = source.normed("backbone.conv1", "backbone.bn1", [64, 3, 7, 7])?;
+        let mut stem = layers.normed("backbone.conv1", "backbone.bn1", [64, 3, 7, 7])?;
         (stem.stride, stem.padding) = ([2; 2], [3; 2]);
 
         let mut blocks = Vec::new();
@@ -65,32 +65,32 @@ impl DeepLab {
             for block in 0..count {
                 let name = format!("backbone.layer{}.{block}", stage + 1);
                 let (stride, dilation) = if block == 0 { (stride, first_dilation) } else { (1, dilation) };
-                blocks.push(source.bottleneck(&name, channels, planes, stride, dilation)?);
+                blocks.push(layers.bottleneck(&name, channels, planes, stride, dilation)?);
                 channels = 4 * planes;
             }
         }
 
         let mut pyramid =
-            vec![source.normed("classifier.0.convs.0.0", "classifier.0.convs.0.1", [256, channels, 1, 1])?];
+            vec![layers.normed("classifier.0.convs.0.0", "classifier.0.convs.0.1", [256, channels, 1, 1])?];
         for (i, rate) in PYRAMID_RATES.into_iter().enumerate() {
             let name = format!("classifier.0.convs.{}", i + 1);
             let mut branch =
-                source.normed(&format!("{name}.0"), &format!("{name}.1"), [256, channels, 3, 3])?;
+                layers.normed(&format!("{name}.0"), &format!("{name}.1"), [256, channels, 3, 3])?;
             (branch.padding, branch.dilation) = ([rate; 2], [rate; 2]);
             pyramid.push(branch);
         }
         let pooled =
-            source.normed("classifier.0.convs.4.1", "classifier.0.convs.4.2", [256, channels, 1, 1])?;
+            layers.normed("classifier.0.convs.4.1", "classifier.0.convs.4.2", [256, channels, 1, 1])?;
 
-        let (projection, bias) = source.folded(
+        let (projection, bias) = layers.folded(
             "classifier.0.project.0",
             "classifier.0.project.1",
             [256, 256 * (pyramid.len() + 1), 1, 1],
         )?;
         let [seen, mean] = split_inputs(&projection, 256 * pyramid.len());
-        let mut head = source.normed("classifier.1", "classifier.2", [256, 256, 3, 3])?;
+        let mut head = layers.normed("classifier.1", "classifier.2", [256, 256, 3, 3])?;
         head.padding = [1; 2];
-        let (classifier, classes) = source.classifier("classifier.4", 256)?;
+        let (classifier, classes) = layers.classifier("classifier.4", 256)?;
 
         Ok(Self {
             stem,
@@ -132,9 +132,9 @@ impl Bottleneck {
 }
 
 /// Layers by their names in torchvision's state dict.
-struct Source<'a>(&'a mut dyn NamedTensors);
+struct Layers<'a>(&'a mut dyn NamedTensors);
 
-impl Source<'_> {
+impl Layers<'_> {
     fn bottleneck(
         &mut self,
         name: &str,

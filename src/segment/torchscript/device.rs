@@ -4,75 +4,14 @@
 //! loaded, which must happen before torch is first asked for anything: [`cuda_status`] does
 //! it, and everything in this folder that calls torch asks it first.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::OnceLock;
 
+use crate::{CudaStatus, Device};
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY};
-use serde::{Deserialize, Serialize};
 
 /// The driver that CUDA 13.0 asks for, by its first number.
 const MIN_DRIVER: u32 = 580;
-
-/// What the user asks for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Device {
-    /// CUDA where it works, the CPU elsewhere.
-    #[default]
-    Auto,
-    Cpu,
-    Cuda,
-}
-
-impl FromStr for Device {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "auto" => Ok(Self::Auto),
-            "cpu" => Ok(Self::Cpu),
-            "cuda" => Ok(Self::Cuda),
-            other => Err(format!("«{other}» is not a device; use auto, cpu or cuda")),
-        }
-    }
-}
-
-impl fmt::Display for Device {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::Cpu => "cpu",
-            Self::Cuda => "cuda",
-        })
-    }
-}
-
-/// Whether networks can run on an NVIDIA GPU here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CudaStatus {
-    Ready {
-        gpus: usize,
-    },
-    /// No NVIDIA GPU shows itself, so nothing is wrong.
-    NoGpu,
-    /// There is a GPU that can't be used; the reason is a sentence with the way out.
-    Unusable {
-        reason: String,
-    },
-}
-
-impl fmt::Display for CudaStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ready { gpus: 1 } => f.write_str("one GPU ready"),
-            Self::Ready { gpus } => write!(f, "{gpus} GPUs ready"),
-            Self::NoGpu => f.write_str("there is no NVIDIA GPU, or no driver for it"),
-            Self::Unusable { reason } => f.write_str(reason),
-        }
-    }
-}
 
 /// Loads libtorch's CUDA half at the first call, where there is a GPU to use it on.
 pub fn cuda_status() -> &'static CudaStatus {
@@ -159,14 +98,6 @@ pub(super) fn choose(device: Device) -> Result<tch::Device, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_of_devices_survive_the_round_trip() {
-        for device in [Device::Auto, Device::Cpu, Device::Cuda] {
-            assert_eq!(device.to_string().parse(), Ok(device));
-        }
-        assert!("gpu".parse::<Device>().is_err());
-    }
 
     #[test]
     fn libtorch_is_found_where_it_was_loaded_from() {

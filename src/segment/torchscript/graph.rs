@@ -13,8 +13,8 @@ use std::path::Path;
 use tch::{TchError, Tensor};
 
 use super::trace::{ConvertError, Convolution, channels_last, tensor, trace};
-use crate::segment::weights::tflite::{Activation, Graph, Grid, Node, Operator};
-use crate::segment::weights::{Malformed, Values};
+use crate::weights::tflite::{Activation, Graph, Grid, Node, Operator};
+use crate::weights::{Malformed, Values};
 
 /// Longer than any side of a picture or a map that our networks have.
 const MAX_SIDE: usize = 4096;

@@ -4,8 +4,8 @@ use opencv::core::{Mat, MatTraitConstManual as _, Size, Vec3b};
 use opencv::imgproc;
 use tch::{Kind, Tensor};
 
-use crate::frame::{Frame, FrameSize};
-use crate::segment::Manifest;
+use crate::Manifest;
+use base::frame::{Frame, FrameSize};
 
 /// `[frames, 3, height, width]`, normalised as the manifest says, channels last in memory.
 pub(super) fn tensor(

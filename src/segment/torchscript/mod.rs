@@ -19,35 +19,17 @@ use std::path::{Path, PathBuf};
 use half::f16;
 use tch::{CModule, IValue, Kind, TchError, Tensor};
 
-pub use convert::{Converted, Network, convert};
-pub use device::{CudaStatus, Device, cuda_status, nvidia_driver, torch_folder};
+pub use convert::{ConvertedNetwork, WeightsFormat, convert};
+pub use device::{cuda_status, nvidia_driver, torch_folder};
 
-use self::batch::Stopped;
-use super::{Logits, Manifest, SegmentError, Segmenter};
-use crate::frame::{Frame, FrameIndex, FrameSize};
-use crate::process::KeptMemory;
+use self::batch::BatchFailure;
+use super::{LoadOptions, Logits, Manifest, SegmentError, Segmenter};
+use base::frame::{Frame, FrameIndex, FrameSize};
+use base::process::TrimMemoryOnDrop;
 
 /// The libtorch that this program is built against.
 pub fn torch_version() -> &'static str {
     env!("STEADYMASK_TORCH_VERSION")
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
-    pub device: Device,
-    /// Threads of one network step on the CPU; 0 takes every core.
-    pub threads: usize,
-    /// Instead of the manifest's long side, where its size rule has one.
-    pub long_side: Option<u32>,
-    /// Runs the network at load at three sizes and aspects. Tracing can bake a size in; the
-    /// networks of our own converters are known not to have one.
-    pub try_sizes: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { device: Device::Auto, threads: 0, long_side: None, try_sizes: true }
-    }
 }
 
 /// A network in TorchScript, ready to run.
@@ -60,26 +42,31 @@ pub struct TorchScript {
     /// Frames of one step.
     batch: usize,
     note: Option<String>,
-    _memory: KeptMemory,
+    _memory: TrimMemoryOnDrop,
 }
 
 impl TorchScript {
     /// Opens the network in `pt`. A TorchScript file is a program: the caller answers for
-    /// trusting it (see [`crate::segment::catalogue`]).
+    /// trusting it (see [`crate::library`]).
+    ///
+    /// `tries_sizes` runs it at three sizes and aspects first. Tracing can bake a size in; the
+    /// networks of our own converters are known not to have one.
     ///
     /// # Errors
     /// [`SegmentError::Model`] when the file is not a TorchScript network, when the device
     /// can't be had, and when the network does not do what its manifest says.
-    pub fn load(pt: &Path, mut manifest: Manifest, options: Options) -> Result<Self, SegmentError> {
+    pub fn load(
+        pt: &Path,
+        manifest: Manifest,
+        options: LoadOptions,
+        tries_sizes: bool,
+    ) -> Result<Self, SegmentError> {
         let fail = |cause: String, remedy: &str| SegmentError::Model {
             name: pt.display().to_string(),
             cause,
             remedy: remedy.to_owned(),
         };
         manifest.check().map_err(|cause| fail(cause, "correct the JSON file beside it"))?;
-        if let Some(long_side) = options.long_side {
-            manifest.input = manifest.input.with_long_side(long_side);
-        }
         let device = device::choose(options.device)
             .map_err(|cause| fail(cause, "or use --device auto or --device cpu"))?;
         let module = CModule::load_on_device(pt, device).map_err(|error| {
@@ -97,20 +84,12 @@ impl TorchScript {
         let threads = i32::try_from(threads).unwrap_or(i32::MAX).min(1024);
         // The CPU is busy with one picture; more at once only take memory.
         let batch = if device.is_cuda() { batch::FIRST_ON_GPU } else { 1 };
-        let (pt, _memory) = (pt.to_owned(), KeptMemory);
+        let (pt, _memory) = (pt.to_owned(), TrimMemoryOnDrop);
         let mut network = Self { pt, module, manifest, device, threads, batch, note: None, _memory };
-        if options.try_sizes {
+        if tries_sizes {
             network.try_sizes().map_err(|(cause, remedy)| fail(cause, remedy))?;
         }
         Ok(network)
-    }
-
-    /// Where it runs, in words.
-    pub fn device_name(&self) -> String {
-        match self.device {
-            tch::Device::Cuda(index) => format!("CUDA GPU {index}, half precision"),
-            _ => format!("CPU, {} threads", self.threads),
-        }
     }
 
     /// Shows the network pictures of three shapes, small ones where its rule allows it.
@@ -203,7 +182,7 @@ impl TorchScript {
     }
 
     /// Goes on with the CPU.
-    fn leave_gpu(&mut self) -> Result<(), String> {
+    fn fall_back_to_cpu(&mut self) -> Result<(), String> {
         self.module =
             CModule::load_on_device(&self.pt, tch::Device::Cpu).map_err(|error| trace::first_line(&error))?;
         self.device = tch::Device::Cpu;
@@ -233,17 +212,19 @@ impl Segmenter for TorchScript {
             |output| self.end(output),
         );
         self.batch = batch;
-        let Stopped { done, cause } = match ran {
+        let BatchFailure { done, cause } = match ran {
             Ok(all) => return Ok(all),
-            Err(stopped) if self.device.is_cuda() && stopped.is_out_of_memory() => match self.leave_gpu() {
-                Ok(()) => {
-                    let mut done = stopped.done;
-                    done.extend(self.segment(&frames[done.len()..])?);
-                    return Ok(done);
+            Err(failure) if self.device.is_cuda() && failure.is_out_of_memory() => {
+                match self.fall_back_to_cpu() {
+                    Ok(()) => {
+                        let mut done = failure.done;
+                        done.extend(self.segment(&frames[done.len()..])?);
+                        return Ok(done);
+                    }
+                    Err(cause) => BatchFailure { cause, ..failure },
                 }
-                Err(cause) => Stopped { cause, ..stopped },
-            },
-            Err(stopped) => stopped,
+            }
+            Err(failure) => failure,
         };
         Err(SegmentError::Inference {
             frame: frames[done.len()].index(),
@@ -255,7 +236,14 @@ impl Segmenter for TorchScript {
         })
     }
 
-    fn together(&self) -> usize {
+    fn device_name(&self) -> String {
+        match self.device {
+            tch::Device::Cuda(index) => format!("CUDA GPU {index}, half precision"),
+            _ => format!("CPU, {} threads", self.threads),
+        }
+    }
+
+    fn batch_size(&self) -> usize {
         // One batch computes while the other is made ready.
         if self.device.is_cuda() { 2 * self.batch } else { 1 }
     }

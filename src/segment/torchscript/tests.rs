@@ -10,9 +10,9 @@ use tempfile::TempDir;
 
 use super::trace::trace;
 use super::*;
-use crate::frame::Timestamp;
-use crate::segment::weights::{Malformed, NamedTensors, Values};
-use crate::segment::{Activation, InputSize, Upsampling};
+use crate::weights::{Malformed, NamedTensors, Values};
+use crate::{Activation, InputSize, Upsampling};
+use base::frame::Timestamp;
 
 const TINY: &[u8] = include_bytes!("../../../tests/fixtures/segment/tiny.tflite");
 const TINY_GOLDEN: &str = include_str!("../../../tests/fixtures/segment/tiny.json");
@@ -38,9 +38,12 @@ fn manifest(classes: usize, input: InputSize, output_stride: u32) -> Manifest {
 
 const ANY_SIZE: InputSize = InputSize::LongSide { long_side: 160, multiple: 8, offset: 0 };
 
-fn on_cpu() -> Options {
-    Options { device: Device::Cpu, threads: 1, ..Options::default() }
+/// Tried at three sizes, on one thread of the CPU.
+fn load(pt: &Path, manifest: Manifest) -> Result<TorchScript, SegmentError> {
+    TorchScript::load(pt, manifest, ON_CPU, true)
 }
+
+const ON_CPU: LoadOptions = LoadOptions { device: crate::Device::Cpu, threads: 1 };
 
 /// The picture that the fixtures' Python makes too.
 fn picture(size: FrameSize) -> Frame {
@@ -56,7 +59,7 @@ fn traced(forward: impl Fn(&Tensor) -> Result<Tensor, TchError>) -> (TempDir, Pa
 }
 
 fn load_error(pt: &Path, manifest: Manifest) -> String {
-    TorchScript::load(pt, manifest, on_cpu()).err().expect("this network must not load").to_string()
+    load(pt, manifest).err().expect("this network must not load").to_string()
 }
 
 #[test]
@@ -64,7 +67,7 @@ fn a_picture_reaches_the_network_as_its_manifest_says() {
     let (_folder, pt) = traced(|x| x.f_mul_scalar(1.0));
     let mut manifest = manifest(3, ANY_SIZE, 1);
     (manifest.mean, manifest.std) = ([0.5, 0.25, 0.0], [0.5, 0.25, 2.0]);
-    let mut network = TorchScript::load(&pt, manifest, on_cpu()).unwrap();
+    let mut network = load(&pt, manifest).unwrap();
     // Three flat frames, larger than the network's input, of 160×80 each.
     let size = FrameSize::new(320, 160).unwrap();
     let colours = [[0u8, 0, 0], [255, 255, 255], [51, 102, 204]];
@@ -87,21 +90,11 @@ fn a_picture_reaches_the_network_as_its_manifest_says() {
 }
 
 #[test]
-fn a_long_side_that_the_user_gives_takes_the_place_of_the_manifests() {
-    let (_folder, pt) = traced(|x| x.f_mul_scalar(1.0));
-    let options = Options { long_side: Some(80), ..on_cpu() };
-    let mut network = TorchScript::load(&pt, manifest(3, ANY_SIZE, 1), options).unwrap();
-    let logits = network.segment(&[&picture(FrameSize::new(320, 160).unwrap())]).unwrap();
-    assert_eq!((logits[0].height, logits[0].width), (40, 80));
-    assert_eq!(network.manifest().input, ANY_SIZE.with_long_side(80));
-}
-
-#[test]
 fn a_dict_with_out_is_understood() {
     let folder = tempfile::tempdir().unwrap();
     let pt = folder.path().join("net.pt");
     std::fs::write(&pt, DICT_OUTPUT).unwrap();
-    let mut network = TorchScript::load(&pt, manifest(2, ANY_SIZE, 1), on_cpu()).unwrap();
+    let mut network = load(&pt, manifest(2, ANY_SIZE, 1)).unwrap();
     let logits = network.segment(&[&picture(FrameSize::new(160, 80).unwrap())]).unwrap().remove(0);
     let (red, minus_red) = logits.values.split_at(logits.values.len() / 2);
     assert!(red.iter().zip(minus_red).all(|(&red, &minus)| red == -minus));
@@ -114,7 +107,7 @@ fn a_size_baked_into_a_trace_shows_at_load() {
     assert!(error.contains("tracing baked a size in"), "{error}");
     // As a network of that size it is fine.
     let fixed = InputSize::Fixed { width: 48, height: 32 };
-    assert!(TorchScript::load(&pt, manifest(3, fixed, 1), on_cpu()).is_ok());
+    assert!(load(&pt, manifest(3, fixed, 1)).is_ok());
 }
 
 #[test]
@@ -129,10 +122,9 @@ fn what_a_network_does_must_fit_its_manifest() {
 #[test]
 fn a_value_that_is_not_a_number_names_the_frame() {
     let (_folder, pt) = traced(|x| x.f_log());
-    let options = Options { try_sizes: false, ..on_cpu() };
     let mut manifest = manifest(3, ANY_SIZE, 1);
     manifest.mean = [2.0; 3];
-    let mut network = TorchScript::load(&pt, manifest, options).unwrap();
+    let mut network = TorchScript::load(&pt, manifest, ON_CPU, false).unwrap();
     let error = network.segment(&[&picture(FrameSize::new(160, 80).unwrap())]).unwrap_err().to_string();
     assert!(error.contains("frame 3") && error.contains("not numbers"), "{error}");
 }
@@ -140,7 +132,7 @@ fn a_value_that_is_not_a_number_names_the_frame() {
 #[test]
 fn values_beyond_half_precision_are_cut_off() {
     let (_folder, pt) = traced(|x| x.f_mul_scalar(1e9));
-    let mut network = TorchScript::load(&pt, manifest(3, ANY_SIZE, 1), on_cpu()).unwrap();
+    let mut network = load(&pt, manifest(3, ANY_SIZE, 1)).unwrap();
     let logits = network.segment(&[&picture(FrameSize::new(160, 80).unwrap())]).unwrap();
     assert!(logits[0].values.contains(&half::f16::MAX));
 }
@@ -166,8 +158,8 @@ struct TinyGolden {
 fn a_tflite_graph_gives_what_its_interpreter_gives() {
     let folder = tempfile::tempdir().unwrap();
     let pt = folder.path().join("tiny.pt");
-    let converted = convert(Network::Tflite, TINY, &pt).unwrap();
-    let expected = Converted {
+    let converted = convert(WeightsFormat::Tflite, TINY, &pt).unwrap();
+    let expected = ConvertedNetwork {
         classes: 3,
         output_stride: 2,
         upsampling: Upsampling::AlignCorners,
@@ -175,7 +167,7 @@ fn a_tflite_graph_gives_what_its_interpreter_gives() {
     };
     assert_eq!(converted, expected);
     let input = InputSize::LongSide { long_side: 33, multiple: 16, offset: 1 };
-    let mut network = TorchScript::load(&pt, manifest(3, input, 2), on_cpu()).unwrap();
+    let mut network = load(&pt, manifest(3, input, 2)).unwrap();
     let logits = network.segment(&[&picture(FrameSize::new(33, 33).unwrap())]).unwrap().remove(0);
     let golden: TinyGolden = serde_json::from_str(TINY_GOLDEN).unwrap();
     assert_eq!(logits.values.len(), golden.logits.len());
@@ -196,7 +188,7 @@ proptest! {
             bytes[at] ^= flip;
         }
         let folder = tempfile::tempdir().unwrap();
-        let _ = convert(Network::Tflite, &bytes, &folder.path().join("net.pt"));
+        let _ = convert(WeightsFormat::Tflite, &bytes, &folder.path().join("net.pt"));
     }
 }
 

@@ -7,7 +7,7 @@
 
 use tch::{CModule, Kind, TchError, Tensor};
 
-use crate::segment::weights::{Malformed, Values};
+use crate::weights::{Malformed, Values};
 
 /// Why weights could not be made a network.
 #[derive(Debug, thiserror::Error)]

@@ -16,7 +16,7 @@ pub mod tflite;
 pub struct Malformed(pub String);
 
 impl Malformed {
-    pub(crate) fn new(cause: impl Into<String>) -> Self {
+    pub fn new(cause: impl Into<String>) -> Self {
         Self(cause.into())
     }
 }

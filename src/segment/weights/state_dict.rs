@@ -23,12 +23,12 @@ const OLD_MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x5
 const NESTED_UNDER: [&str; 3] = ["model", "state_dict", "model_state_dict"];
 
 pub struct StateDict<'a> {
-    tensors: BTreeMap<String, Place>,
+    tensors: BTreeMap<String, TensorLocation>,
     storages: Storages<'a>,
 }
 
 /// Where a tensor's elements lie in its storage, counted in elements.
-struct Place {
+struct TensorLocation {
     key: String,
     kind: Kind,
     offset: usize,
@@ -123,7 +123,8 @@ impl<'a> StateDict<'a> {
         Ok(Self { tensors, storages: Storages::Rows { bytes, ranges } })
     }
 
-    /// In alphabetical order.
+    /// The names of all tensors, in alphabetical order.
+    #[cfg(test)]
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
     }
@@ -131,42 +132,47 @@ impl<'a> StateDict<'a> {
 
 impl NamedTensors for StateDict<'_> {
     fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.tensors.get(name).map(|place| &place.shape[..])
+        self.tensors.get(name).map(|location| &location.shape[..])
     }
 
     fn values(&mut self, name: &str) -> Result<Values, Malformed> {
-        let place =
+        let location =
             self.tensors.get(name).ok_or_else(|| Malformed::new(format!("it lacks the tensor {name}")))?;
         let fits = || Malformed::new(format!("the tensor {name} does not fit into its storage"));
         let owned;
         let storage = match &mut self.storages {
             Storages::Zip { archive, prefix } => {
-                owned = read_entry(archive, &format!("{prefix}data/{}", place.key))?;
+                owned = read_entry(archive, &format!("{prefix}data/{}", location.key))?;
                 &owned[..]
             }
             Storages::Rows { bytes, ranges } => {
-                ranges.get(&place.key).map_or(&[][..], |range| &bytes[range.clone()])
+                ranges.get(&location.key).map_or(&[][..], |range| &bytes[range.clone()])
             }
         };
-        let count = place
+        let count = location
             .shape
             .iter()
             .try_fold(1usize, |product, &side| product.checked_mul(side))
             .ok_or_else(fits)?;
-        let last = place.shape.iter().zip(&place.stride).try_fold(place.offset, |last, (&side, &stride)| {
-            side.saturating_sub(1).checked_mul(stride)?.checked_add(last)
-        });
-        let held = storage.len() / place.kind.size_bytes();
+        let last = location
+            .shape
+            .iter()
+            .zip(&location.stride)
+            .try_fold(location.offset, |last, (&side, &stride)| {
+                side.saturating_sub(1).checked_mul(stride)?.checked_add(last)
+            });
+        let held = storage.len() / location.kind.size_bytes();
         // A shape can ask for more values than it has places, by strides of 0.
         if count > held || count > 0 && last.is_none_or(|last| last >= held) {
             return Err(fits());
         }
         let mut data = Vec::with_capacity(count);
-        let mut index = vec![0; place.shape.len()];
+        let mut index = vec![0; location.shape.len()];
         for _ in 0..count {
-            let at = index.iter().zip(&place.stride).fold(place.offset, |at, (&i, &stride)| at + i * stride);
-            data.push(place.kind.value(storage, at));
-            for (i, &side) in index.iter_mut().zip(&place.shape).rev() {
+            let at =
+                index.iter().zip(&location.stride).fold(location.offset, |at, (&i, &stride)| at + i * stride);
+            data.push(location.kind.value(storage, at));
+            for (i, &side) in index.iter_mut().zip(&location.shape).rev() {
                 *i += 1;
                 if *i < side {
                     break;
@@ -174,7 +180,7 @@ impl NamedTensors for StateDict<'_> {
                 *i = 0;
             }
         }
-        Ok(Values { shape: place.shape.clone(), data })
+        Ok(Values { shape: location.shape.clone(), data })
     }
 }
 
@@ -233,7 +239,7 @@ fn lookup<'p>(pickle: &'p Pickle, dict: Ref, key: &str) -> Option<&'p Value> {
     pairs.iter().find(|&&(k, _)| is_key(pickle.get(k))).map(|&(_, value)| pickle.get(value))
 }
 
-fn list_tensors(pickle: &Pickle) -> Result<BTreeMap<String, Place>, Malformed> {
+fn list_tensors(pickle: &Pickle) -> Result<BTreeMap<String, TensorLocation>, Malformed> {
     let mut root = pickle.get(pickle.root);
     if let Some(nested) = NESTED_UNDER.iter().find_map(|key| lookup(pickle, pickle.root, key))
         && matches!(nested, Value::Dict(_))
@@ -245,9 +251,9 @@ fn list_tensors(pickle: &Pickle) -> Result<BTreeMap<String, Place>, Malformed> {
     };
     let mut tensors = BTreeMap::new();
     for &(key, value) in pairs {
-        if let (Value::Text(name), Some(place)) = (pickle.get(key), tensor(pickle, pickle.get(value))?) {
+        if let (Value::Text(name), Some(location)) = (pickle.get(key), tensor(pickle, pickle.get(value))?) {
             // What training on several GPUs puts before every name.
-            tensors.insert(name.strip_prefix("module.").unwrap_or(name).to_owned(), place);
+            tensors.insert(name.strip_prefix("module.").unwrap_or(name).to_owned(), location);
         }
     }
     if tensors.is_empty() {
@@ -257,7 +263,7 @@ fn list_tensors(pickle: &Pickle) -> Result<BTreeMap<String, Place>, Malformed> {
 }
 
 /// `None` where the value is something else than a tensor of numbers that we read.
-fn tensor(pickle: &Pickle, value: &Value) -> Result<Option<Place>, Malformed> {
+fn tensor(pickle: &Pickle, value: &Value) -> Result<Option<TensorLocation>, Malformed> {
     let Some((function, arguments)) = call(pickle, value) else { return Ok(None) };
     match (function, arguments) {
         // A parameter wraps its tensor; a parameter of a parameter is nothing torch writes.
@@ -270,22 +276,22 @@ fn tensor(pickle: &Pickle, value: &Value) -> Result<Option<Place>, Malformed> {
     }
 }
 
-fn rebuild(pickle: &Pickle, arguments: &[Ref]) -> Result<Option<Place>, Malformed> {
+fn rebuild(pickle: &Pickle, arguments: &[Ref]) -> Result<Option<TensorLocation>, Malformed> {
     let &[held_in, offset, shape, stride, ..] = arguments else {
         return Err(Malformed::new("a tensor is described by too few values"));
     };
-    let whole = |place: Ref| match pickle.get(place) {
+    let whole = |location: Ref| match pickle.get(location) {
         &Value::Int(int) => usize::try_from(int).ok(),
         _ => None,
     };
-    let wholes = |place: Ref| match pickle.get(place) {
+    let wholes = |location: Ref| match pickle.get(location) {
         Value::Tuple(items) => items.iter().map(|&item| whole(item)).collect::<Option<Vec<usize>>>(),
         _ => None,
     };
     let Ok((key, kind)) = storage(pickle, pickle.get(held_in)) else { return Ok(None) };
     match (whole(offset), wholes(shape), wholes(stride)) {
         (Some(offset), Some(shape), Some(stride)) if shape.len() == stride.len() => {
-            Ok(Some(Place { key: key.to_owned(), kind, offset, shape, stride }))
+            Ok(Some(TensorLocation { key: key.to_owned(), kind, offset, shape, stride }))
         }
         _ => Err(Malformed::new("a tensor's shape is not a row of whole numbers")),
     }
