@@ -1,108 +1,74 @@
 //! Options that several commands share, under the names that they have everywhere.
 
-use std::{path::PathBuf, str::FromStr};
+use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Arg, ArgMatches, Args, FromArgMatches, ValueEnum};
 
 use super::exit::WrongUse;
 use base::frame::FrameRange;
 use export::{Backdrop, Edges, ExportKind, ExportOptions, ExportSettings, NameTemplate};
 use plan::Plan;
 use project::{Preset, Presets};
-use smooth::{Alpha, Input, Method, Settings, SettingsError, Switch, Threshold, Timing, Window};
+use smooth::{Method, OPTIONS, SettingOption, Settings};
 
-/// How steady the masks shall be.
-#[derive(Args, Clone, Debug)]
+/// How steady the masks shall be: an option for each [setting](OPTIONS), and where to begin.
+#[derive(Clone, Debug)]
 pub struct SmoothingArgs {
-    /// Start from these named settings, which «steadymask presets» lists; the options below
-    /// change them
-    #[arg(long, value_name = "NAME")]
-    pub preset: Option<String>,
-    /// How to smooth: moving-average, median, exponential, or auto, which looks for the
-    /// method and strength that suit the clip; not given, --window means moving-average and
-    /// --alpha exponential
-    #[arg(long)]
-    pub method: Option<MethodArg>,
-    /// Frames that are looked at together: odd, 1 to 31; for moving-average and median
-    #[arg(long)]
-    pub window: Option<Window>,
-    /// Weight of the newest frame, above 0 and up to 1; for exponential
-    #[arg(long)]
-    pub alpha: Option<Alpha>,
-    /// Look both ways (centred), or only back (causal), which makes masks late
-    #[arg(long)]
-    pub timing: Option<Timing>,
-    /// What to smooth: probabilities, or masks
-    #[arg(long)]
-    pub input: Option<Input>,
-    /// Move neighbours along the optical flow before they are combined: on, off
-    #[arg(long)]
-    pub motion: Option<Switch>,
-    /// A pixel belongs to the mask from this probability on, 0 to 1
-    #[arg(long)]
-    pub threshold: Option<Threshold>,
-    /// A pixel from this lower probability on belongs to the mask when it is connected to one
-    /// above the threshold; off takes away what a preset or a project says
-    #[arg(long, value_name = "HYSTERESIS")]
-    pub hysteresis: Option<HysteresisArg>,
-    /// Parts smaller than this many pixels are removed
-    #[arg(long, value_name = "PIXELS")]
-    pub min_area: Option<u32>,
-    /// Holes of at most this many pixels are filled
-    #[arg(long, value_name = "PIXELS")]
-    pub fill_holes: Option<u32>,
-    /// Let a pixel belong to several classes: on, off
-    #[arg(long)]
-    pub overlap: Option<Switch>,
+    preset: Option<String>,
+    /// As they were typed, and found right.
+    given: Vec<(&'static SettingOption, String)>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MethodArg {
-    Auto,
-    Of(Method),
-}
+/// What the method can be on the command line alone.
+const AUTO: &str = "auto";
 
-impl FromStr for MethodArg {
-    type Err = String;
+impl Args for SmoothingArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let preset = Arg::new("preset").long("preset").value_name("NAME").help(
+            "Start from these named settings, which «steadymask presets» lists; the options below change them",
+        );
+        let options = OPTIONS.iter().map(|option| {
+            let arg = Arg::new(option.name).long(option.name).value_name(option.value_name);
+            arg.help(option.help).value_parser(move |text: &str| accepted(option, text))
+        });
+        command.arg(preset).args(options)
+    }
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            _ => text.parse().map(Self::Of).map_err(|error: SettingsError| format!("{error} or auto")),
-        }
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum HysteresisArg {
-    Off,
-    From(Threshold),
-}
+impl FromArgMatches for SmoothingArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let value = |name: &str| matches.get_one::<String>(name).cloned();
+        let given = OPTIONS.iter().filter_map(|option| Some((option, value(option.name)?)));
+        Ok(Self { preset: value("preset"), given: given.collect() })
+    }
 
-impl FromStr for HysteresisArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "off" => Ok(Self::Off),
-            _ => text.parse().map(Self::From).map_err(|error: SettingsError| format!("{error}, or off")),
-        }
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
     }
 }
 
-impl HysteresisArg {
-    fn threshold(self) -> Option<Threshold> {
-        match self {
-            Self::Off => None,
-            Self::From(threshold) => Some(threshold),
-        }
+fn accepted(option: &SettingOption, text: &str) -> Result<String, String> {
+    let is_method = option.name == "method";
+    if !(is_method && text == AUTO) {
+        let set = (option.set)(&mut Settings::default(), text);
+        set.map_err(|error| if is_method { format!("{error} or auto") } else { error })?;
     }
+    Ok(text.to_owned())
 }
 
 impl SmoothingArgs {
+    fn given(&self, name: &str) -> Option<&str> {
+        self.given.iter().find(|(option, _)| option.name == name).map(|(_, text)| text.as_str())
+    }
+
     /// Whether method and strength shall be looked for.
     pub fn is_auto(&self) -> bool {
-        self.method == Some(MethodArg::Auto)
+        self.given("method") == Some(AUTO)
     }
 
     /// What `--preset` names.
@@ -117,34 +83,22 @@ impl SmoothingArgs {
     /// # Errors
     /// When two options contradict each other, or there is no such preset.
     pub fn settings(&self, base: Settings) -> Result<Settings, WrongUse> {
-        if self.is_auto() && (self.window.is_some() || self.alpha.is_some()) {
+        let (has_window, has_alpha) = (self.given("window").is_some(), self.given("alpha").is_some());
+        if self.is_auto() && (has_window || has_alpha) {
             return Err(WrongUse(
                 "--method auto looks for the strength itself; leave --window and --alpha out".into(),
             ));
         }
-        let method = match self.method {
-            Some(MethodArg::Of(method)) => Some(method),
-            Some(MethodArg::Auto) | None => None,
-        };
-        let base = self.preset()?.map_or(base, |preset| preset.smoothing);
-        let settings = Settings {
-            method: method.unwrap_or(match (self.window, self.alpha) {
-                // A window says which filter is meant, and is not to be passed over in silence.
-                (Some(_), None) => Method::MovingAverage,
-                (None, Some(_)) => Method::Exponential,
-                _ => base.method,
-            }),
-            window: self.window.unwrap_or(base.window),
-            alpha: self.alpha.unwrap_or(base.alpha),
-            timing: self.timing.unwrap_or(base.timing),
-            input: self.input.unwrap_or(base.input),
-            motion: self.motion.unwrap_or(base.motion),
-            threshold: self.threshold.unwrap_or(base.threshold),
-            hysteresis: self.hysteresis.map_or(base.hysteresis, HysteresisArg::threshold),
-            min_area_px: self.min_area.unwrap_or(base.min_area_px),
-            fill_holes_px: self.fill_holes.unwrap_or(base.fill_holes_px),
-            overlap: self.overlap.unwrap_or(base.overlap),
-        };
+        let mut settings = self.preset()?.map_or(base, |preset| preset.smoothing);
+        match (has_window, has_alpha) {
+            // A window says which filter is meant, and is not to be passed over in silence.
+            (true, false) => settings.method = Method::MovingAverage,
+            (false, true) => settings.method = Method::Exponential,
+            _ => {}
+        }
+        for (option, text) in self.given.iter().filter(|(_, text)| text != AUTO) {
+            (option.set)(&mut settings, text).map_err(WrongUse)?;
+        }
         settings.check().map_err(|error| WrongUse(error.to_string()))?;
         Ok(settings)
     }
@@ -152,8 +106,8 @@ impl SmoothingArgs {
     /// Whether method and strength shall be looked for, where the base says `base`: naming either, or
     /// a preset, answers that.
     fn is_auto_over(&self, base: bool) -> bool {
-        let says =
-            self.preset.is_some() || self.method.is_some() || self.window.is_some() || self.alpha.is_some();
+        let says = self.preset.is_some()
+            || ["method", "window", "alpha"].iter().any(|name| self.given(name).is_some());
         if says { self.is_auto() } else { base }
     }
 

@@ -4,19 +4,12 @@
 #![warn(missing_docs)]
 
 mod boxes;
-mod coco;
-mod data;
 mod draw;
 mod kinds;
 mod names;
 mod options;
-mod overlay;
 pub mod palette;
-mod pictures;
-mod plots;
-mod report;
 mod staging;
-mod yolo;
 
 use std::{
     path::{Path, PathBuf},
@@ -27,11 +20,9 @@ use serde::Serialize;
 use staging::Staging;
 
 pub use boxes::{bounds, score};
-pub use kinds::{ExportKind, KindGroup, KindInfo};
+pub use kinds::{ExportKind, KindGroup, KindInfo, Plot, PlotPoint, overlay};
 pub use names::{NameError, NameTemplate, Names};
 pub use options::{Backdrop, Edges, ExportOptions, ExportSettings};
-pub use overlay::overlay;
-pub use plots::{Plot, PlotPoint};
 
 use base::{
     files::{FileError, free_bytes},

@@ -31,7 +31,9 @@ use std::sync::Arc;
 pub use binarise::{argmax, binarise, exclude};
 pub use cleanup::{fill_holes, hysteresis, largest_component, remove_specks};
 pub use hard::HardSmoother;
-pub use settings::{Alpha, Input, Method, Settings, SettingsError, Switch, Threshold, Timing, Window};
+pub use settings::{
+    Alpha, Input, Method, OPTIONS, SettingOption, Settings, SettingsError, Switch, Threshold, Timing, Window,
+};
 pub use single_frame::{FrameSource, Transition};
 
 use base::frame::FrameSize;

@@ -104,28 +104,14 @@ impl Settings {
 
     /// The settings as options of the command line; of the rare ones those that are set.
     pub fn options(&self) -> String {
-        let strength = match self.method {
-            Method::Exponential => format!("--alpha {}", self.alpha),
-            Method::MovingAverage | Method::Median => format!("--window {}", self.window),
-        };
-        let mut words = format!(
-            "--method {} {strength} --timing {} --input {} --motion {}",
-            self.method, self.timing, self.input, self.motion
-        );
-        let usual = Self::default();
-        let mut add = |is_set: bool, word: String| {
-            if is_set {
-                words += &word;
-            }
-        };
-        add(self.threshold != usual.threshold, format!(" --threshold {}", self.threshold));
-        if let Some(low) = self.hysteresis {
-            add(true, format!(" --hysteresis {low}"));
-        }
-        add(self.min_area_px > 0, format!(" --min-area {}", self.min_area_px));
-        add(self.fill_holes_px > 0, format!(" --fill-holes {}", self.fill_holes_px));
-        add(self.overlap.is_on(), format!(" --overlap {}", self.overlap));
-        words
+        let shown =
+            OPTIONS.iter().filter_map(|option| Some(format!("--{} {}", option.name, (option.shown)(self)?)));
+        shown.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether masks are cleaned up by more than the threshold.
+    pub fn cleans_up(&self) -> bool {
+        self.hysteresis.is_some() || self.min_area_px > 1 || self.fill_holes_px > 0
     }
 
     /// Whether the filter changes nothing: a window of 1, or an alpha of 1.
@@ -136,6 +122,125 @@ impl Settings {
         }
     }
 }
+
+/// A setting as it is typed: the command line and the list of presets read and write it by this name.
+pub struct SettingOption {
+    /// Without the dashes.
+    pub name: &'static str,
+    /// What stands for its value in the help.
+    pub value_name: &'static str,
+    /// One sentence.
+    pub help: &'static str,
+    /// Takes a value in; the error says what it must be.
+    pub set: fn(&mut Settings, &str) -> Result<(), String>,
+    /// Its value where it shall be shown: that of a rare one only where it is not as usual.
+    pub shown: fn(&Settings) -> Option<String>,
+}
+
+impl fmt::Debug for SettingOption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+fn read<T: FromStr<Err: fmt::Display>>(place: &mut T, text: &str) -> Result<(), String> {
+    *place = text.parse().map_err(|error: T::Err| error.to_string())?;
+    Ok(())
+}
+
+fn unless<T: PartialEq + fmt::Display>(usual: T, value: T) -> Option<String> {
+    (value != usual).then(|| value.to_string())
+}
+
+/// All settings, in the order in which the help lists them.
+pub const OPTIONS: [SettingOption; 11] = [
+    SettingOption {
+        name: "method",
+        value_name: "METHOD",
+        help: "How to smooth: moving-average, median, exponential, or auto, which looks for the method and \
+               strength that suit the clip; not given, --window means moving-average and --alpha exponential",
+        set: |settings, text| read(&mut settings.method, text),
+        shown: |settings| Some(settings.method.to_string()),
+    },
+    SettingOption {
+        name: "window",
+        value_name: "WINDOW",
+        help: "Frames that are looked at together: odd, 1 to 31; for moving-average and median",
+        set: |settings, text| read(&mut settings.window, text),
+        shown: |settings| (settings.method != Method::Exponential).then(|| settings.window.to_string()),
+    },
+    SettingOption {
+        name: "alpha",
+        value_name: "ALPHA",
+        help: "Weight of the newest frame, above 0 and up to 1; for exponential",
+        set: |settings, text| read(&mut settings.alpha, text),
+        shown: |settings| (settings.method == Method::Exponential).then(|| settings.alpha.to_string()),
+    },
+    SettingOption {
+        name: "timing",
+        value_name: "TIMING",
+        help: "Look both ways (centred), or only back (causal), which makes masks late",
+        set: |settings, text| read(&mut settings.timing, text),
+        shown: |settings| Some(settings.timing.to_string()),
+    },
+    SettingOption {
+        name: "input",
+        value_name: "INPUT",
+        help: "What to smooth: probabilities, or masks",
+        set: |settings, text| read(&mut settings.input, text),
+        shown: |settings| Some(settings.input.to_string()),
+    },
+    SettingOption {
+        name: "motion",
+        value_name: "MOTION",
+        help: "Move neighbours along the optical flow before they are combined: on, off",
+        set: |settings, text| read(&mut settings.motion, text),
+        shown: |settings| Some(settings.motion.to_string()),
+    },
+    SettingOption {
+        name: "threshold",
+        value_name: "THRESHOLD",
+        help: "A pixel belongs to the mask from this probability on, 0 to 1",
+        set: |settings, text| read(&mut settings.threshold, text),
+        shown: |settings| unless(Threshold(0.5), settings.threshold),
+    },
+    SettingOption {
+        name: "hysteresis",
+        value_name: "HYSTERESIS",
+        help: "A pixel from this lower probability on belongs to the mask when it is connected to one above \
+               the threshold; off takes away what a preset or a project says",
+        set: |settings, text| {
+            let low = match text {
+                "off" => None,
+                _ => Some(text.parse().map_err(|error: SettingsError| format!("{error}, or off"))?),
+            };
+            settings.hysteresis = low;
+            Ok(())
+        },
+        shown: |settings| settings.hysteresis.map(|low| low.to_string()),
+    },
+    SettingOption {
+        name: "min-area",
+        value_name: "PIXELS",
+        help: "Parts smaller than this many pixels are removed",
+        set: |settings, text| read(&mut settings.min_area_px, text),
+        shown: |settings| unless(0, settings.min_area_px),
+    },
+    SettingOption {
+        name: "fill-holes",
+        value_name: "PIXELS",
+        help: "Holes of at most this many pixels are filled",
+        set: |settings, text| read(&mut settings.fill_holes_px, text),
+        shown: |settings| unless(0, settings.fill_holes_px),
+    },
+    SettingOption {
+        name: "overlap",
+        value_name: "OVERLAP",
+        help: "Let a pixel belong to several classes: on, off",
+        set: |settings, text| read(&mut settings.overlap, text),
+        shown: |settings| settings.overlap.is_on().then(|| settings.overlap.to_string()),
+    },
+];
 
 /// A filter over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -354,6 +459,41 @@ number!(Threshold, f32, Threshold, Threshold::get);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_setting_is_an_option_and_is_shown_once_it_is_set() {
+        let values = [
+            ("method", "median"),
+            ("window", "5"),
+            ("alpha", "0.3"),
+            ("timing", "causal"),
+            ("input", "masks"),
+            ("motion", "off"),
+            ("threshold", "0.6"),
+            ("hysteresis", "0.2"),
+            ("min-area", "7"),
+            ("fill-holes", "8"),
+            ("overlap", "on"),
+        ];
+        let usual = serde_json::to_value(Settings::default()).unwrap();
+        assert_eq!(usual.as_object().unwrap().len(), OPTIONS.len());
+        let mut all = Settings::default();
+        for (option, (name, value)) in OPTIONS.iter().zip(values) {
+            let mut settings = Settings::default();
+            (option.set)(&mut settings, value).unwrap();
+            assert!(option.name == name && settings != Settings::default(), "{name}");
+            (option.set)(&mut all, value).unwrap();
+        }
+        // A median has no alpha to show.
+        let shown: Vec<String> = values
+            .iter()
+            .filter(|(name, _)| *name != "alpha")
+            .map(|(name, value)| format!("--{name} {value}"))
+            .collect();
+        assert_eq!(all.options(), shown.join(" "));
+        assert!((OPTIONS[7].set)(&mut all, "off").is_ok() && all.hysteresis.is_none());
+        assert!((OPTIONS[1].set)(&mut all, "4").unwrap_err().contains("odd"));
+    }
 
     #[test]
     fn only_sensible_values_are_made() {

@@ -25,8 +25,7 @@ impl HardSmoother {
     /// `None` for settings that have no shortcut: motion, clean-up besides the threshold, and the
     /// centred exponential filter.
     pub fn new(settings: &Settings) -> Option<Self> {
-        let cleans = settings.hysteresis.is_some() || settings.min_area_px > 1 || settings.fill_holes_px > 0;
-        if settings.motion == Switch::On || cleans {
+        if settings.motion == Switch::On || settings.cleans_up() {
             return None;
         }
         match (settings.method, settings.timing) {

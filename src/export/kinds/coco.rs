@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::json;
 
-use super::{
+use crate::{
     ExportError, ExportFrame, ExportTarget, Exporter, Report,
     boxes::{bounds, score},
     staging::Staging,

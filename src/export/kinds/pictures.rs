@@ -1,6 +1,6 @@
 //! Sequences of PNG files and videos, whatever they show.
 
-use super::{
+use crate::{
     ExportError, ExportFrame, ExportTarget, Exporter, Report, names::SequenceNames, staging::Staging,
 };
 use base::frame::FrameSize;

@@ -1,21 +1,27 @@
 //! The table of what can be exported. The command line's help, the window's dialog and the
 //! page of formats all come from it.
 
+mod coco;
+mod data;
+mod overlay;
+mod pictures;
+mod plots;
+mod report;
+mod yolo;
+
 use clap::{ValueEnum, builder::PossibleValue};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    ExportError, ExportTarget, Exporter,
-    coco::Coco,
-    data, draw,
-    draw::Side,
-    overlay, palette,
-    pictures::{Sequence, Video},
-    report::HtmlReport,
-    staging::Staging,
-    yolo::Yolo,
-};
+use crate::{ExportError, ExportTarget, Exporter, draw, draw::Side, palette, staging::Staging};
 use video::{PngPixels, VideoFormat};
+
+pub use overlay::overlay;
+pub use plots::{Plot, PlotPoint};
+
+use coco::Coco;
+use pictures::{Sequence, Video};
+use report::HtmlReport;
+use yolo::Yolo;
 
 // No doc comment: it would be a part of the HTTP API's description.
 #[expect(missing_docs, reason = "the table below describes each kind")]
@@ -176,7 +182,7 @@ impl ExportKind {
         match self {
             Self::Png => {
                 for ((at, class), side) in all.flat_map(|class| Side::BOTH.map(|side| (class, side))) {
-                    let draw = move |frame: &super::ExportFrame| match side {
+                    let draw = move |frame: &crate::ExportFrame| match side {
                         Side::Raw => Ok(frame.masks[at].raw.to_bytes(u8::MAX)),
                         Side::Smoothed => Ok(draw::matte(frame, at, options)),
                     };
@@ -193,7 +199,7 @@ impl ExportKind {
             }
             Self::Png16 => {
                 for (at, class) in all {
-                    let draw = move |frame: &super::ExportFrame| Ok(draw::matte16(frame, at, options));
+                    let draw = move |frame: &crate::ExportFrame| Ok(draw::matte16(frame, at, options));
                     let sequence = Sequence::begin(
                         target,
                         staging,
@@ -207,7 +213,7 @@ impl ExportKind {
             }
             Self::Ffv1 => {
                 for ((at, class), side) in all.flat_map(|class| Side::BOTH.map(|side| (class, side))) {
-                    let draw = move |frame: &super::ExportFrame| match side {
+                    let draw = move |frame: &crate::ExportFrame| match side {
                         Side::Raw => Ok(frame.masks[at].raw.to_bytes(u8::MAX)),
                         Side::Smoothed => Ok(draw::matte(frame, at, options)),
                     };
@@ -223,7 +229,7 @@ impl ExportKind {
             }
             Self::H264 => {
                 for (at, class) in all {
-                    let draw = move |frame: &super::ExportFrame| Ok(draw::matte(frame, at, options));
+                    let draw = move |frame: &crate::ExportFrame| Ok(draw::matte(frame, at, options));
                     exporters.push(Box::new(Video::begin(
                         target,
                         staging,
@@ -236,14 +242,14 @@ impl ExportKind {
             }
             Self::Classmap => {
                 let indices: Vec<u8> = target.classes.iter().map(|class| class.index).collect();
-                let draw = move |frame: &super::ExportFrame| Ok(draw::class_map(frame, &indices));
+                let draw = move |frame: &crate::ExportFrame| Ok(draw::class_map(frame, &indices));
                 let pixels = PngPixels::Indexed(palette::voc());
                 exporters.push(Box::new(Sequence::begin(target, staging, "classmap", None, pixels, draw)?));
                 exporters.push(Box::new(data::ClassLegend::begin(target, staging)?));
             }
             Self::PngAlpha => {
                 for (at, class) in all {
-                    let draw = move |frame: &super::ExportFrame| {
+                    let draw = move |frame: &crate::ExportFrame| {
                         Ok(draw::cutout(frame, frame.picture()?, at, options))
                     };
                     let sequence =
@@ -258,7 +264,7 @@ impl ExportKind {
                     _ => VideoFormat::Ffv1Alpha,
                 };
                 for (at, class) in all {
-                    let draw = move |frame: &super::ExportFrame| {
+                    let draw = move |frame: &crate::ExportFrame| {
                         Ok(draw::cutout(frame, frame.picture()?, at, options))
                     };
                     exporters.push(Box::new(Video::begin(
@@ -272,7 +278,7 @@ impl ExportKind {
                 }
             }
             Self::Overlay => {
-                let draw = move |frame: &super::ExportFrame| {
+                let draw = move |frame: &crate::ExportFrame| {
                     let masks = frame.masks.iter().map(|pair| &pair.smoothed).zip(colours.iter().copied());
                     Ok(overlay(frame.picture()?, masks))
                 };
@@ -287,7 +293,7 @@ impl ExportKind {
             }
             Self::Backdrop => {
                 let colour = target.options.backdrop.0;
-                let draw = move |frame: &super::ExportFrame| {
+                let draw = move |frame: &crate::ExportFrame| {
                     Ok(draw::over_colour(frame, frame.picture()?, colour, options))
                 };
                 exporters.push(Box::new(Video::begin(
@@ -301,7 +307,7 @@ impl ExportKind {
             }
             Self::Blur => {
                 let draw =
-                    move |frame: &super::ExportFrame| Ok(draw::over_blur(frame, frame.picture()?, options)?);
+                    move |frame: &crate::ExportFrame| Ok(draw::over_blur(frame, frame.picture()?, options)?);
                 exporters.push(Box::new(Video::begin(
                     target,
                     staging,
@@ -313,7 +319,7 @@ impl ExportKind {
             }
             Self::SideBySide => {
                 let labels = ["raw".to_owned(), target.label.clone()];
-                let draw = move |frame: &super::ExportFrame| {
+                let draw = move |frame: &crate::ExportFrame| {
                     Ok(draw::side_by_side(frame, frame.picture()?, &colours, &labels)?)
                 };
                 exporters.push(Box::new(Video::begin(
@@ -363,7 +369,7 @@ mod tests {
     /// The page of formats in the README has a row for each kind, made of this table.
     #[test]
     fn the_readme_has_the_table() {
-        let readme = include_str!("../../README.md");
+        let readme = include_str!("../../../README.md");
         for info in TABLE {
             let row = format!("| `{}` | {} | {} |", info.name, info.summary, info.files);
             assert!(readme.contains(&row), "README.md lacks the row\n{row}");

@@ -1,6 +1,6 @@
 //! Masks painted onto the picture.
 
-use super::palette::Rgb;
+use crate::palette::Rgb;
 use base::{frame::Frame, mask::Mask};
 
 /// How strongly a mask is painted: 0 leaves the picture, 256 hides it.

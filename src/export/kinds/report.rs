@@ -8,10 +8,11 @@ use image::{codecs::jpeg::JpegEncoder, imageops::FilterType};
 use serde_json::Value;
 
 use super::{
-    ExportClass, ExportError, ExportFrame, ExportTarget, Exporter, PlotPoint, Report,
     data::{PLOTTED, PlottedMetric},
-    draw::Side,
     overlay,
+};
+use crate::{
+    ExportClass, ExportError, ExportFrame, ExportTarget, Exporter, PlotPoint, Report, draw::Side,
     staging::Staging,
 };
 use base::frame::FrameIndex;

@@ -8,7 +8,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{ExportError, ExportTarget, Exporter, Plot, PlotPoint, Report, staging::Staging};
+use crate::{ExportError, ExportTarget, Exporter, Plot, PlotPoint, Report, staging::Staging};
 use metrics::{FrameMetrics, Metric};
 
 /// `metrics.csv`: a line for each frame and class.

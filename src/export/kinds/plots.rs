@@ -9,7 +9,7 @@ use plotters::{
     style::{FontStyle, register_font},
 };
 
-use super::palette;
+use crate::palette;
 use metrics::{FrameMetrics, Metric};
 
 /// One plot: a number for each frame, before and after smoothing.

@@ -7,7 +7,7 @@ use opencv::{
     imgproc,
 };
 
-use super::{
+use crate::{
     ExportError, ExportFrame, ExportTarget, Exporter, Report, names::SequenceNames, staging::Staging,
 };
 use base::files::PartFile;
